@@ -62,6 +62,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// One thing to do next.
     pub hint: Option<String>,
+    /// The key at the terminal (SIGINT, SIGQUIT) that ended it.
+    pub key: Option<i32>,
 }
 
 impl Failure {
@@ -75,6 +77,7 @@ impl Failure {
             holder: None,
             retry_after: None,
             hint: None,
+            key: None,
         }
     }
 

@@ -1,1 +1,7 @@
-fn main() {}
+//! The door: process start, and nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dbguard::run()
+}

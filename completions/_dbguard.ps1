@@ -1,0 +1,181 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'dbguard'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'dbguard' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('exec', 'exec', [CompletionResultType]::ParameterValue, 'Run a command alone on a database')
+            [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
+            [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a page of the manual')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'dbguard;exec' {
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Run STRING in the shell instead of COMMAND')
+            [CompletionResult]::new('--command', '--command', [CompletionResultType]::ParameterName, 'Run STRING in the shell instead of COMMAND')
+            [CompletionResult]::new('--max-hold', '--max-hold', [CompletionResultType]::ParameterName, 'End the command when it has held the lock for DURATION, and exit with 123')
+            [CompletionResult]::new('--kill-after', '--kill-after', [CompletionResultType]::ParameterName, 'How long after --max-hold''s TERM signal KILL is sent [default: 10s]')
+            [CompletionResult]::new('--fd', '--fd', [CompletionResultType]::ParameterName, 'Lock the open file descriptor N for the calling process instead of running a command')
+            [CompletionResult]::new('--retry', '--retry', [CompletionResultType]::ParameterName, 'Run the command again, up to N times, when it failed because the database was busy')
+            [CompletionResult]::new('--retry-exit', '--retry-exit', [CompletionResultType]::ParameterName, 'The exit codes that mean busy, as a list or ranges [default: 5,6,75]')
+            [CompletionResult]::new('--status-file', '--status-file', [CompletionResultType]::ParameterName, 'Write what happened to PATH as JSON')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Lock only the part of the database called NAME, such as a tenant or a shard')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Lock only the part of the database called NAME, such as a tenant or a shard')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
+            [CompletionResult]::new('-E', '-E ', [CompletionResultType]::ParameterName, 'Exit with N instead of 75 or 124 when the lock was not obtained')
+            [CompletionResult]::new('--conflict-exit-code', '--conflict-exit-code', [CompletionResultType]::ParameterName, 'Exit with N instead of 75 or 124 when the lock was not obtained')
+            [CompletionResult]::new('--max-waiters', '--max-waiters', [CompletionResultType]::ParameterName, 'Fail if N others already wait for the lock')
+            [CompletionResult]::new('--native', '--native', [CompletionResultType]::ParameterName, 'What to do when the database engine''s own locks are in the way [default: wait]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Keep the lock''s files in DIR instead of .dbguard beside the database')
+            [CompletionResult]::new('--lock-file', '--lock-file', [CompletionResultType]::ParameterName, 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Say who you are to those who wait: TEXT is shown with the holder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'Become the command instead of starting it')
+            [CompletionResult]::new('--no-fork', '--no-fork', [CompletionResultType]::ParameterName, 'Become the command instead of starting it')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Keep the lock from the command: it is released when dbguard ends, even if killed')
+            [CompletionResult]::new('--close', '--close', [CompletionResultType]::ParameterName, 'Keep the lock from the command: it is released when dbguard ends, even if killed')
+            [CompletionResult]::new('--hold-descendants', '--hold-descendants', [CompletionResultType]::ParameterName, 'Hold the lock until every process that the command started has ended')
+            [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'With --fd: release the lock instead of taking it')
+            [CompletionResult]::new('--unlock', '--unlock', [CompletionResultType]::ParameterName, 'With --fd: release the lock instead of taking it')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
+            [CompletionResult]::new('--shared', '--shared', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Take the lock alone (the default)')
+            [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the lock alone (the default)')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
+            [CompletionResult]::new('--nonblock', '--nonblock', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dbguard;wait' {
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Lock only the part of the database called NAME, such as a tenant or a shard')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Lock only the part of the database called NAME, such as a tenant or a shard')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
+            [CompletionResult]::new('-E', '-E ', [CompletionResultType]::ParameterName, 'Exit with N instead of 75 or 124 when the lock was not obtained')
+            [CompletionResult]::new('--conflict-exit-code', '--conflict-exit-code', [CompletionResultType]::ParameterName, 'Exit with N instead of 75 or 124 when the lock was not obtained')
+            [CompletionResult]::new('--max-waiters', '--max-waiters', [CompletionResultType]::ParameterName, 'Fail if N others already wait for the lock')
+            [CompletionResult]::new('--native', '--native', [CompletionResultType]::ParameterName, 'What to do when the database engine''s own locks are in the way [default: wait]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Keep the lock''s files in DIR instead of .dbguard beside the database')
+            [CompletionResult]::new('--lock-file', '--lock-file', [CompletionResultType]::ParameterName, 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Say who you are to those who wait: TEXT is shown with the holder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
+            [CompletionResult]::new('--shared', '--shared', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Take the lock alone (the default)')
+            [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the lock alone (the default)')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
+            [CompletionResult]::new('--nonblock', '--nonblock', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dbguard;path' {
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Print the file of the part of the database called NAME')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Print the file of the part of the database called NAME')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Keep the lock''s files in DIR instead of .dbguard beside the database')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('--no-create', '--no-create', [CompletionResultType]::ParameterName, 'Print the path and make nothing')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dbguard;completions' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dbguard;man' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dbguard;help' {
+            [CompletionResult]::new('exec', 'exec', [CompletionResultType]::ParameterValue, 'Run a command alone on a database')
+            [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
+            [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a page of the manual')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'dbguard;help;exec' {
+            break
+        }
+        'dbguard;help;wait' {
+            break
+        }
+        'dbguard;help;path' {
+            break
+        }
+        'dbguard;help;completions' {
+            break
+        }
+        'dbguard;help;man' {
+            break
+        }
+        'dbguard;help;help' {
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

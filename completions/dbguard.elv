@@ -1,0 +1,163 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[dbguard] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'dbguard'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'dbguard'= {
+            cand --color 'When to use colour [default: auto]'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand exec 'Run a command alone on a database'
+            cand wait 'Wait until the locks could be had'
+            cand path 'Print the file that is locked for a database'
+            cand completions 'Print the completions for a shell'
+            cand man 'Print a page of the manual'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dbguard;exec'= {
+            cand -c 'Run STRING in the shell instead of COMMAND'
+            cand --command 'Run STRING in the shell instead of COMMAND'
+            cand --max-hold 'End the command when it has held the lock for DURATION, and exit with 123'
+            cand --kill-after 'How long after --max-hold''s TERM signal KILL is sent [default: 10s]'
+            cand --fd 'Lock the open file descriptor N for the calling process instead of running a command'
+            cand --retry 'Run the command again, up to N times, when it failed because the database was busy'
+            cand --retry-exit 'The exit codes that mean busy, as a list or ranges [default: 5,6,75]'
+            cand --status-file 'Write what happened to PATH as JSON'
+            cand -k 'Lock only the part of the database called NAME, such as a tenant or a shard'
+            cand --key 'Lock only the part of the database called NAME, such as a tenant or a shard'
+            cand -w 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]'
+            cand --timeout 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]'
+            cand -E 'Exit with N instead of 75 or 124 when the lock was not obtained'
+            cand --conflict-exit-code 'Exit with N instead of 75 or 124 when the lock was not obtained'
+            cand --max-waiters 'Fail if N others already wait for the lock'
+            cand --native 'What to do when the database engine''s own locks are in the way [default: wait]'
+            cand --lock-dir 'Keep the lock''s files in DIR instead of .dbguard beside the database'
+            cand --lock-file 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it'
+            cand --label 'Say who you are to those who wait: TEXT is shown with the holder'
+            cand --color 'When to use colour [default: auto]'
+            cand -F 'Become the command instead of starting it'
+            cand --no-fork 'Become the command instead of starting it'
+            cand -o 'Keep the lock from the command: it is released when dbguard ends, even if killed'
+            cand --close 'Keep the lock from the command: it is released when dbguard ends, even if killed'
+            cand --hold-descendants 'Hold the lock until every process that the command started has ended'
+            cand -u 'With --fd: release the lock instead of taking it'
+            cand --unlock 'With --fd: release the lock instead of taking it'
+            cand -s 'Take the lock shared: others that ask for it shared may hold it too'
+            cand --shared 'Take the lock shared: others that ask for it shared may hold it too'
+            cand -x 'Take the lock alone (the default)'
+            cand --exclusive 'Take the lock alone (the default)'
+            cand -n 'Fail instead of waiting, whatever -w says'
+            cand --nonblock 'Fail instead of waiting, whatever -w says'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dbguard;wait'= {
+            cand -k 'Lock only the part of the database called NAME, such as a tenant or a shard'
+            cand --key 'Lock only the part of the database called NAME, such as a tenant or a shard'
+            cand -w 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]'
+            cand --timeout 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]'
+            cand -E 'Exit with N instead of 75 or 124 when the lock was not obtained'
+            cand --conflict-exit-code 'Exit with N instead of 75 or 124 when the lock was not obtained'
+            cand --max-waiters 'Fail if N others already wait for the lock'
+            cand --native 'What to do when the database engine''s own locks are in the way [default: wait]'
+            cand --lock-dir 'Keep the lock''s files in DIR instead of .dbguard beside the database'
+            cand --lock-file 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it'
+            cand --label 'Say who you are to those who wait: TEXT is shown with the holder'
+            cand --color 'When to use colour [default: auto]'
+            cand -s 'Take the lock shared: others that ask for it shared may hold it too'
+            cand --shared 'Take the lock shared: others that ask for it shared may hold it too'
+            cand -x 'Take the lock alone (the default)'
+            cand --exclusive 'Take the lock alone (the default)'
+            cand -n 'Fail instead of waiting, whatever -w says'
+            cand --nonblock 'Fail instead of waiting, whatever -w says'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dbguard;path'= {
+            cand -k 'Print the file of the part of the database called NAME'
+            cand --key 'Print the file of the part of the database called NAME'
+            cand --lock-dir 'Keep the lock''s files in DIR instead of .dbguard beside the database'
+            cand --color 'When to use colour [default: auto]'
+            cand --no-create 'Print the path and make nothing'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dbguard;completions'= {
+            cand --color 'When to use colour [default: auto]'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dbguard;man'= {
+            cand --color 'When to use colour [default: auto]'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dbguard;help'= {
+            cand exec 'Run a command alone on a database'
+            cand wait 'Wait until the locks could be had'
+            cand path 'Print the file that is locked for a database'
+            cand completions 'Print the completions for a shell'
+            cand man 'Print a page of the manual'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dbguard;help;exec'= {
+        }
+        &'dbguard;help;wait'= {
+        }
+        &'dbguard;help;path'= {
+        }
+        &'dbguard;help;completions'= {
+        }
+        &'dbguard;help;man'= {
+        }
+        &'dbguard;help;help'= {
+        }
+    ]
+    $completions[$command]
+}

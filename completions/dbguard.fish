@@ -1,0 +1,121 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_dbguard_global_optspecs
+    string join \n json q/quiet v/verbose color= h/help V/version
+end
+
+function __fish_dbguard_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_dbguard_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_dbguard_using_subcommand
+    set -l cmd (__fish_dbguard_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c dbguard -n "__fish_dbguard_needs_command" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_needs_command" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_needs_command" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_needs_command" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_needs_command" -s V -l version -d 'Print version'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "exec" -d 'Run a command alone on a database'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "wait" -d 'Wait until the locks could be had'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "path" -d 'Print the file that is locked for a database'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "completions" -d 'Print the completions for a shell'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "man" -d 'Print a page of the manual'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s c -l command -d 'Run STRING in the shell instead of COMMAND' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l max-hold -d 'End the command when it has held the lock for DURATION, and exit with 123' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l kill-after -d 'How long after --max-hold\'s TERM signal KILL is sent [default: 10s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l fd -d 'Lock the open file descriptor N for the calling process instead of running a command' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l retry -d 'Run the command again, up to N times, when it failed because the database was busy' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l retry-exit -d 'The exit codes that mean busy, as a list or ranges [default: 5,6,75]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l status-file -d 'Write what happened to PATH as JSON' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s k -l key -d 'Lock only the part of the database called NAME, such as a tenant or a shard' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s w -l timeout -d 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s E -l conflict-exit-code -d 'Exit with N instead of 75 or 124 when the lock was not obtained' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l max-waiters -d 'Fail if N others already wait for the lock' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l native -d 'What to do when the database engine\'s own locks are in the way [default: wait]' -r -f -a "wait\t'Wait until none of them is in the way'
+fail\t'Fail if one of them is in the way'
+ignore\t'Do not look'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l lock-file -d 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l label -d 'Say who you are to those who wait: TEXT is shown with the holder' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s F -l no-fork -d 'Become the command instead of starting it'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s o -l close -d 'Keep the lock from the command: it is released when dbguard ends, even if killed'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l hold-descendants -d 'Hold the lock until every process that the command started has ended'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s u -l unlock -d 'With --fd: release the lock instead of taking it'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s s -l shared -d 'Take the lock shared: others that ask for it shared may hold it too'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s x -l exclusive -d 'Take the lock alone (the default)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s n -l nonblock -d 'Fail instead of waiting, whatever -w says'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s k -l key -d 'Lock only the part of the database called NAME, such as a tenant or a shard' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s w -l timeout -d 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s E -l conflict-exit-code -d 'Exit with N instead of 75 or 124 when the lock was not obtained' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l max-waiters -d 'Fail if N others already wait for the lock' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l native -d 'What to do when the database engine\'s own locks are in the way [default: wait]' -r -f -a "wait\t'Wait until none of them is in the way'
+fail\t'Fail if one of them is in the way'
+ignore\t'Do not look'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l lock-file -d 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l label -d 'Say who you are to those who wait: TEXT is shown with the holder' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s s -l shared -d 'Take the lock shared: others that ask for it shared may hold it too'
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s x -l exclusive -d 'Take the lock alone (the default)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s n -l nonblock -d 'Fail instead of waiting, whatever -w says'
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand path" -s k -l key -d 'Print the file of the part of the database called NAME' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand path" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand path" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand path" -l no-create -d 'Print the path and make nothing'
+complete -c dbguard -n "__fish_dbguard_using_subcommand path" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand path" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand path" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand path" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand completions" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand completions" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand completions" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand completions" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand man" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand man" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "exec" -d 'Run a command alone on a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "wait" -d 'Wait until the locks could be had'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "path" -d 'Print the file that is locked for a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "man" -d 'Print a page of the manual'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

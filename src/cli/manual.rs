@@ -1,0 +1,134 @@
+//! The parts of the manual that are made from data: exit codes, variables, differences.
+//!
+//! The rest of a page is the documentation of its clap types. A [`Section`] has two forms, one
+//! at the end of `--help` and one in a man page.
+
+use clap::Command;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use crate::cli::VERBS;
+use crate::cli::flock::FLOCK_DIFFERENCES;
+use crate::cli::settings::VARIABLES;
+use crate::outcome::Outcome;
+
+/// The widest line of a section in `--help`.
+const COLUMNS: usize = 80;
+
+/// Where the meaning of a term begins.
+const INDENT: usize = 10;
+
+/// What a command that runs under a lock finds in its environment.
+pub const COMMAND_VARIABLES: &[(&str, &str)] = &[
+    ("DBGUARD_FILE", "The absolute path of the locked file; one a line where there are several."),
+    ("DBGUARD_MODE", "shared or exclusive."),
+    (
+        "DBGUARD_FENCE",
+        "A number that grows with every exclusive grant of the lock; set only when it is \
+         exclusive. A store that remembers the highest number it saw can refuse a writer that \
+         has lost the lock.",
+    ),
+    ("DBGUARD_ID", "The name of this grant."),
+    (
+        "DBGUARD_HELD",
+        "What a dbguard inside the command needs to know to join the lock. Never set it by hand.",
+    ),
+];
+
+/// A titled list of terms and their meanings.
+pub struct Section {
+    /// The title, in sentence case.
+    pub title: &'static str,
+    /// What is listed.
+    pub entries: Vec<(String, String)>,
+}
+
+/// Returns the sections of a verb's page; those of the page about dbguard for any other word.
+pub fn sections(verb: &str) -> Vec<Section> {
+    let environment = section("Environment", VARIABLES);
+    match verb {
+        "exec" => vec![
+            exit_status(),
+            section("Environment of the command", COMMAND_VARIABLES),
+            environment,
+            section("Differences from flock(1)", FLOCK_DIFFERENCES),
+        ],
+        "wait" | "path" | "completions" | "man" => Vec::new(),
+        _ => vec![exit_status(), environment],
+    }
+}
+
+/// Adds its sections to the help of every verb, and keeps the order of the verbs.
+pub fn attach(command: Command) -> Command {
+    let with_sections = |command: Command, verb: &str| {
+        let texts: Vec<String> = sections(verb).iter().map(Section::as_text).collect();
+        if texts.is_empty() { command } else { command.after_long_help(texts.join("\n")) }
+    };
+    let command = with_sections(command, "dbguard");
+    VERBS.iter().fold(command, |command, verb| {
+        command.mut_subcommand(verb, |command| with_sections(command, verb))
+    })
+}
+
+impl Section {
+    fn as_text(&self) -> String {
+        let mut text = format!("{}:\n", self.title);
+        for (term, meaning) in &self.entries {
+            let is_short = term.len() <= INDENT - 4;
+            text.push_str(&if is_short { format!("  {term:6}  ") } else { format!("  {term}\n") });
+            for (index, line) in wrapped(meaning, COLUMNS - INDENT).iter().enumerate() {
+                let indent = if is_short && index == 0 { 0 } else { INDENT };
+                text.push_str(&format!("{:indent$}{line}\n", ""));
+            }
+        }
+        text
+    }
+
+    /// Appends the section to a man page.
+    pub fn write_to(&self, roff: &mut Roff) {
+        roff.control("SH", [self.title.to_uppercase().as_str()]);
+        for (term, meaning) in &self.entries {
+            roff.control("TP", []);
+            roff.text([bold(term)]);
+            roff.text([roman(meaning)]);
+        }
+    }
+}
+
+fn section(title: &'static str, entries: &[(&str, &str)]) -> Section {
+    let owned = |(term, meaning): &(&str, &str)| ((*term).to_owned(), (*meaning).to_owned());
+    Section { title, entries: entries.iter().map(owned).collect() }
+}
+
+fn exit_status() -> Section {
+    let with_number = |outcome: Outcome| (outcome.code().to_string(), outcome.meaning().to_owned());
+    let outcomes = Outcome::ALL.into_iter().filter(|outcome| is_ours(*outcome));
+    let mut entries: Vec<_> = outcomes.map(with_number).collect();
+    entries.push(("128+n".to_owned(), after_colon(Outcome::Signaled(0).meaning())));
+    entries.push(("other".to_owned(), Outcome::Exited(0).meaning().to_owned()));
+    Section { title: "Exit status", entries }
+}
+
+fn after_colon(meaning: &str) -> String {
+    meaning.split_once(": ").map_or(meaning, |(_, rest)| rest).to_owned()
+}
+
+/// Returns whether dbguard itself exits so; from `exec`, the others are the command's own.
+fn is_ours(outcome: Outcome) -> bool {
+    !matches!(outcome, Outcome::Negative | Outcome::SqlError)
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        if lines[last].is_empty() {
+            lines[last].push_str(word);
+        } else if lines[last].len() + 1 + word.len() <= width {
+            lines[last].push(' ');
+            lines[last].push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}

@@ -1,0 +1,188 @@
+//! Every word a user can type.
+//!
+//! This room turns the arguments of the process into a [`Request`], and the `DBGUARD_*`
+//! variables into [`settings::Settings`]; a request and the settings together give a resolved request,
+//! in which nothing is left to guess. It also makes the documents that tell of those words.
+//! It does no I/O, does not read the environment, prints nothing and never exits.
+
+pub mod documents;
+pub mod duration;
+pub mod exec_args;
+pub mod exit_codes;
+mod express;
+pub mod flock;
+pub mod lock_args;
+pub mod manual;
+pub mod output_args;
+pub mod path_args;
+pub mod settings;
+mod usage;
+pub mod wait_args;
+pub mod words;
+
+use std::ffi::OsString;
+
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::cli::documents::Page;
+use crate::cli::exec_args::ExecArgs;
+use crate::cli::output_args::OutputArgs;
+use crate::cli::path_args::PathArgs;
+use crate::cli::wait_args::WaitArgs;
+use crate::error::Failure;
+
+/// The verbs, in the order of the manual.
+pub const VERBS: [&str; 5] = ["exec", "wait", "path", "completions", "man"];
+
+/// What the user asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Run a command under locks.
+    Exec(Box<ExecArgs>),
+    /// Wait until locks could be had.
+    Wait(WaitArgs),
+    /// Print the lock file of a database.
+    Path(PathArgs),
+    /// Print the completions for a shell.
+    Completions(clap_complete::Shell),
+    /// Print a page of the manual.
+    Man(Page),
+}
+
+/// Why there is no request.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The user asked for help or the version: print it on standard output and succeed.
+    Show {
+        /// The text, which ends with a newline.
+        text: String,
+    },
+    /// The command line makes no sense.
+    Fail(Failure),
+}
+
+/// Run commands alone on a database file
+///
+/// dbguard takes a lock for a database, runs a command and releases the lock. Whoever else asks
+/// dbguard for the same database waits meanwhile, in the order of arrival.
+///
+/// Examples:
+///
+///   dbguard exec app.db -- sqlite3 app.db 'delete from session'
+///   dbguard exec -s app.db -- sqlite3 -readonly app.db .dump
+///   dbguard wait -w 5m app.db
+#[derive(Parser)]
+#[command(name = "dbguard", version, verbatim_doc_comment)]
+#[command(override_usage = "dbguard VERB [OPTIONS] ...")]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+struct Cli {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Exec(Box<ExecArgs>),
+    Wait(WaitArgs),
+    Path(PathArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Print the completions for a shell
+///
+/// Examples:
+///
+///   dbguard completions bash > ~/.local/share/bash-completion/completions/dbguard
+///   dbguard completions fish > ~/.config/fish/completions/dbguard.fish
+#[derive(Args)]
+#[command(verbatim_doc_comment, override_usage = "dbguard completions SHELL")]
+struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: clap_complete::Shell,
+}
+
+/// Print a page of the manual
+///
+/// The page is printed as roff, the language of man(1).
+///
+/// Examples:
+///
+///   dbguard man | man -l -
+///   dbguard man exec > ~/.local/share/man/man1/dbguard-exec.1
+#[derive(Args)]
+#[command(verbatim_doc_comment, override_usage = "dbguard man [VERB]")]
+struct ManArgs {
+    /// The verb whose page is printed, instead of the page about dbguard
+    #[arg(value_name = "VERB", default_value = "dbguard", hide_default_value = true)]
+    page: Page,
+}
+
+/// Returns what the arguments ask for; they begin after the program's name.
+///
+/// The quickest reader that understands a command line decides: first the one for what scripts
+/// run most, then the part of the grammar that the verb needs. Whatever they refuse goes
+/// through the whole grammar, which alone explains.
+pub fn parse(arguments: Vec<OsString>) -> Result<(Request, OutputArgs), Refusal> {
+    let fast = match arguments.first().and_then(|word| word.to_str()) {
+        Some("exec") => express::exec(&arguments[1..])
+            .or_else(|| parse_one(&arguments))
+            .map(|(exec, output)| (Request::Exec(Box::new(exec)), output)),
+        Some("wait") => parse_one(&arguments).map(|(wait, output)| (Request::Wait(wait), output)),
+        Some("path") => parse_one(&arguments).map(|(path, output)| (Request::Path(path), output)),
+        _ => None,
+    };
+    let (request, output) = match fast {
+        Some(parsed) => parsed,
+        None => parse_any(&arguments).map_err(|error| usage::refusal(&error, &arguments))?,
+    };
+    check(&request, &arguments).map_err(Refusal::Fail)?;
+    Ok((request, output))
+}
+
+/// Returns the whole grammar, with everything the help and the documents say.
+pub fn command() -> Command {
+    manual::attach(Cli::command())
+}
+
+/// Parses a line whose first word is the verb that `T` stands for.
+fn parse_one<T: Args>(arguments: &[OsString]) -> Option<(T, OutputArgs)> {
+    let command = T::augment_args(OutputArgs::augment_args(Command::new("dbguard")));
+    let command = command.no_binary_name(true);
+    let mut matches = command.try_get_matches_from(&arguments[1..]).ok()?;
+    let output = OutputArgs::from_arg_matches_mut(&mut matches).ok()?;
+    Some((T::from_arg_matches_mut(&mut matches).ok()?, output))
+}
+
+fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Error> {
+    let mut matches = command().no_binary_name(true).try_get_matches_from(arguments)?;
+    let Cli { output, verb } = Cli::from_arg_matches_mut(&mut matches)?;
+    let request = match verb {
+        Verb::Exec(exec) => Request::Exec(exec),
+        Verb::Wait(wait) => Request::Wait(wait),
+        Verb::Path(path) => Request::Path(path),
+        Verb::Completions(completions) => Request::Completions(completions.shell),
+        Verb::Man(man) => Request::Man(man.page),
+    };
+    Ok((request, output))
+}
+
+/// Refuses what parses and still makes no sense.
+fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
+    match request {
+        Request::Exec(exec) => {
+            let verb = arguments.iter().position(|word| word == "exec").unwrap_or(0);
+            usage::check_exec(exec, &arguments[verb + 1..])
+        }
+        Request::Wait(wait) if wait.files.len() > 1 && wait.lock.lock_file().is_some() => {
+            Err(usage::several_files("--lock-file"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

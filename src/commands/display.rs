@@ -1,0 +1,132 @@
+//! Shows a wait: one live line at a terminal, a line now and then in a log.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::voice::{Voice, write};
+use crate::cli::settings::NetworkWarning;
+use crate::lock::{Observer, Resource, WaitReport};
+use crate::platform::{file_system, host};
+use crate::report;
+
+/// A name is "similar" if so few letters are missing, added, wrong or swapped.
+const MOST_TYPOS: usize = 2;
+
+/// More names than this are not compared.
+const MOST_NAMES: usize = 2_000;
+
+/// When the display speaks.
+#[derive(Clone, Copy, Debug)]
+struct Rhythm {
+    first: Duration,
+    then: Duration,
+}
+
+/// Said quickly, and kept up to date.
+const LIVE: Rhythm =
+    Rhythm { first: Duration::from_millis(100), then: Duration::from_millis(1000) };
+
+/// Said late and seldom: a log keeps every line.
+const LOGGED: Rhythm = Rhythm { first: Duration::from_secs(1), then: Duration::from_secs(30) };
+
+/// The observer of every wait of a command.
+pub struct Display<'a> {
+    voice: &'a Voice,
+    network: NetworkWarning,
+    live: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    due: Instant,
+    drawn: bool,
+}
+
+impl<'a> Display<'a> {
+    /// Makes a display for waits that begin now.
+    pub fn new(voice: &'a Voice, network: NetworkWarning) -> Self {
+        let live = voice.is_live();
+        let first = if live { LIVE.first } else { LOGGED.first };
+        let state = Mutex::new(State { due: Instant::now() + first, drawn: false });
+        Self { voice, network, live, state }
+    }
+
+    /// Removes the live line.
+    pub fn finish(&self) {
+        let mut state = self.state();
+        if std::mem::take(&mut state.drawn) {
+            write("\r\x1b[2K");
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line(&self, report: &WaitReport) -> String {
+        if self.voice.is_json() {
+            return report::waiting_in_json(report) + "\n";
+        }
+        let directory = std::env::current_dir().ok();
+        let words = report::waiting_in_words(report, directory.as_deref());
+        if !self.live {
+            return format!("dbguard: {words}\n");
+        }
+        let width = host::terminal_width().unwrap_or(80).saturating_sub(1);
+        let words: String = words.chars().take(width).collect();
+        format!("\r\x1b[2K{words}")
+    }
+}
+
+impl Observer for Display<'_> {
+    fn next_due(&self) -> Option<Instant> {
+        (!self.voice.is_quiet()).then(|| self.state().due)
+    }
+
+    fn resolved(&self, resource: &Resource) {
+        if let Some(why) = resource.translated {
+            self.voice.notice(&format!("{} is what is locked: {why}", resource.path.display()));
+        }
+        if let Some(similar) = similar_name(resource) {
+            self.voice.warn(&format!(
+                "there is no {} yet, but there is {similar}: is that the one?",
+                self.voice.shown(&resource.path)
+            ));
+        }
+        if self.network == NetworkWarning::Warn {
+            if let Some(name) = file_system::network_name(&resource.place.parent) {
+                self.voice.warn(&format!(
+                    "{} is on {name}: its locks may not be seen on other machines \
+                     (DBGUARD_NETWORK=ok silences this)",
+                    self.voice.shown(&resource.path)
+                ));
+            }
+        }
+    }
+
+    fn waiting(&self, report: &WaitReport) {
+        let line = self.line(report);
+        let mut state = self.state();
+        state.due = Instant::now() + if self.live { LIVE.then } else { LOGGED.then };
+        state.drawn = self.live;
+        write(&line);
+    }
+
+    fn warn(&self, warning: &str) {
+        self.finish();
+        self.voice.warn(warning);
+    }
+}
+
+/// Returns a name beside a file that does not exist which differs from it by a typing error.
+fn similar_name(resource: &Resource) -> Option<String> {
+    if resource.facts.is_some() {
+        return None;
+    }
+    let wanted = resource.path.file_name()?.to_str()?;
+    let most = MOST_TYPOS.min(wanted.chars().count() / 3);
+    let names = resource.path.parent()?.read_dir().ok()?.take(MOST_NAMES);
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let close = names.map(|name| (strsim::osa_distance(wanted, &name), name));
+    close.filter(|(typos, _)| *typos <= most).min().map(|(_, name)| report::escaped(&name))
+}

@@ -1,0 +1,121 @@
+//! From an error of the lock room to what the user is told.
+
+use std::io;
+use std::time::Duration;
+
+use super::voice::Voice;
+use crate::cli::duration::Timeout;
+use crate::error::Failure;
+use crate::lock::{Contention, LockError};
+use crate::outcome::Outcome;
+use crate::platform::signals::Origin;
+use crate::report;
+
+const LOCK_DIR: &str = "keep the locks elsewhere with --lock-dir DIR (or DBGUARD_LOCK_DIR); \
+     everybody who locks this file must name the same DIR";
+
+/// Returns what to tell of an error, with one thing to do.
+pub fn explain(error: &LockError, timeout: Timeout, voice: &Voice) -> Failure {
+    match error {
+        LockError::WouldBlock(contention) => {
+            let failure = contended(Outcome::WouldBlock, "is locked", contention, voice);
+            failure.hint("wait for it with -w 30s")
+        }
+        LockError::QueueFull { contention, limit } => {
+            let what = format!("is locked, and {limit} or more wait already");
+            let failure = contended(Outcome::WouldBlock, &what, contention, voice);
+            failure.hint("try later, or allow more with --max-waiters")
+        }
+        LockError::Timeout(contention) => {
+            let waited = timeout.finite().unwrap_or(contention.waited);
+            let what = format!("is still locked after {}", report::duration(waited));
+            let failure = contended(Outcome::Timeout, &what, contention, voice);
+            let longer = longer_than(waited);
+            failure.hint(format!("wait longer with -w {longer} (or DBGUARD_TIMEOUT={longer})"))
+        }
+        LockError::Interrupted(arrival) => {
+            let signal = u8::try_from(arrival.signal).unwrap_or(0);
+            let who =
+                if arrival.origin == Origin::Kernel { "at the terminal" } else { "by a signal" };
+            let mut failure =
+                Failure::new(Outcome::Signaled(signal), format!("interrupted {who} while waiting"));
+            failure.key = (arrival.origin == Origin::Kernel).then_some(arrival.signal);
+            failure
+        }
+        LockError::Deadlock { hint, .. } => failure(Outcome::Deadlock, error).hint(*hint),
+        LockError::Untrusted { .. } => failure(Outcome::Permission, error).hint(LOCK_DIR),
+        LockError::NotSupported { source, .. } => failure(Outcome::Unavailable, error)
+            .caused_by(source)
+            .hint("put the lock on a local file system with --lock-dir DIR (or DBGUARD_LOCK_DIR)"),
+        LockError::Create { source, .. } => {
+            let outcome = match source.kind() {
+                io::ErrorKind::PermissionDenied => Outcome::Permission,
+                _ => Outcome::CannotCreate,
+            };
+            failure(outcome, error).caused_by(source).hint(LOCK_DIR)
+        }
+        LockError::NoDirectory { .. } => failure(Outcome::NoSuchFile, error)
+            .hint("a file that does not exist yet can be locked, its directory must exist"),
+        LockError::NotAFile { .. } => failure(Outcome::Usage, error).hint("name a file in it"),
+        LockError::OwnState { .. } => {
+            failure(Outcome::Usage, error).hint("name the database that it belongs to")
+        }
+        LockError::TwoPlaces { .. } => failure(Outcome::BadSetting, error)
+            .hint("let everybody use the same place: drop --lock-dir here, or end the others"),
+        LockError::Vanished { .. } | LockError::Unstable { .. } => {
+            failure(Outcome::IoError, error).hint("keep the locks on a local file system")
+        }
+        LockError::WrongDescriptor { descriptor, path } => {
+            let path = path.display();
+            failure(Outcome::IoError, error).hint(format!("reopen it: exec {descriptor}<>{path}"))
+        }
+        LockError::Io { source, .. } => failure(outcome_of(source), error).caused_by(source),
+    }
+}
+
+fn failure(outcome: Outcome, error: &LockError) -> Failure {
+    Failure::new(outcome, error.to_string())
+}
+
+fn outcome_of(error: &io::Error) -> Outcome {
+    match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::PermissionDenied, _) => Outcome::Permission,
+        (io::ErrorKind::NotFound, _) => Outcome::NoSuchFile,
+        (_, Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN)) => Outcome::OsError,
+        _ => Outcome::IoError,
+    }
+}
+
+fn contended(outcome: Outcome, what: &str, contention: &Contention, voice: &Voice) -> Failure {
+    let path = voice.shown(&contention.path);
+    let mut failure = Failure::new(outcome, format!("{path} {what}"));
+    let held = match contention.holders.as_slice() {
+        [] => "nobody can be seen holding it".to_owned(),
+        [one] => format!("held by {}", report::described(one, false)),
+        [first, rest @ ..] => {
+            format!("held by {} and {}", report::described(first, false), others(rest.len()))
+        }
+    };
+    let wait = match contention.waiters {
+        0 => String::new(),
+        1 => "; 1 other waits".to_owned(),
+        count => format!("; {count} others wait"),
+    };
+    failure.details.push(held + &wait);
+    failure.holder = contention.holders.first().cloned().map(Box::new);
+    failure
+}
+
+fn others(count: usize) -> String {
+    if count == 1 { "1 other".to_owned() } else { format!("{count} others") }
+}
+
+/// Returns a timeout worth trying after this one.
+fn longer_than(waited: Duration) -> &'static str {
+    const MINUTES: u64 = 60;
+    match waited.as_secs() {
+        seconds if seconds < 10 * MINUTES => "10m",
+        seconds if seconds < 60 * MINUTES => "1h",
+        _ => "inf",
+    }
+}

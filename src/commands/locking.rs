@@ -1,0 +1,162 @@
+//! Takes every lock a command asks for, in one order, under one deadline.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::display::Display;
+use super::explain::explain;
+use super::native::settle_native;
+use super::voice::Voice;
+use crate::cli::duration::Timeout;
+use crate::cli::lock_args::{LockRequest, Mode as Asked};
+use crate::cli::settings::Settings;
+use crate::error::Failure;
+use crate::lock::{
+    ClaimId, Guard, HELD_VARIABLE, HeldList, LockError, Mode, Patience, Purpose, Request, Target,
+    acquire, in_canonical_order,
+};
+use crate::native::{Engine, Want};
+use crate::outcome::Outcome;
+use crate::probe::look;
+
+/// What is asked of the lock room, once for a whole command.
+pub struct Wish<'a> {
+    /// The options.
+    pub lock: &'a LockRequest,
+    /// The files, as they were named.
+    pub files: &'a [PathBuf],
+    /// What for.
+    pub purpose: Purpose,
+    /// The program that will run.
+    pub program: &'a str,
+    /// The id of the claims.
+    pub id: ClaimId,
+}
+
+/// The locks, held.
+pub struct Locks {
+    /// In the order they were taken.
+    pub guards: Vec<Guard>,
+    /// The claims that a command run under them is under.
+    pub held: HeldList,
+    /// The mode they were asked for in.
+    pub mode: Mode,
+    /// The patience that the wait used.
+    pub patience: Patience,
+}
+
+impl Locks {
+    /// Gives everything back in reverse order; returns the lock files that were lost.
+    pub fn release(mut self, voice: &Voice) -> Vec<PathBuf> {
+        let joined = |path: &Path| {
+            voice.notice(&format!(
+                "the command has ended, but calls it started still use {}; waiting for them",
+                voice.shown(path)
+            ));
+        };
+        let mut lost = Vec::new();
+        while let Some(guard) = self.guards.pop() {
+            lost.extend(guard.release(&joined).lost);
+        }
+        lost
+    }
+
+    /// Closes everything; whoever inherited the descriptors keeps the locks.
+    pub fn abandon(mut self) {
+        while let Some(guard) = self.guards.pop() {
+            guard.abandon();
+        }
+    }
+}
+
+/// Takes the locks of a wish and waits for native locks. After an error nothing is held.
+pub fn take(wish: &Wish<'_>, settings: &Settings, voice: &Voice) -> Result<Locks, Failure> {
+    let lock = wish.lock;
+    let mode = match lock.mode {
+        Asked::Shared => Mode::Shared,
+        Asked::Exclusive => Mode::Exclusive,
+    };
+    refuse_database_as_lock(lock)?;
+    let patience = patience(lock);
+    let display = Display::new(voice, settings.network);
+    let fail = |error: &LockError| {
+        display.finish();
+        explain(error, lock.timeout, voice)
+    };
+    let targets = targets(wish);
+    let order = in_canonical_order(&targets).map_err(|error| fail(&error))?;
+    let mut locks = Locks { guards: Vec::new(), held: held(voice), mode, patience };
+    for index in order {
+        let request = Request {
+            target: &targets[index],
+            mode,
+            patience,
+            purpose: wish.purpose,
+            id: wish.id,
+            program: wish.program,
+            label: lock.label.as_deref(),
+            held: &locks.held.clone(),
+            observer: &display,
+        };
+        let begun = Instant::now();
+        let guard = acquire(&request).map_err(|error| fail(&error))?;
+        display.finish();
+        voice.detail(|| acquired(&guard, begun, voice));
+        guard.entries().into_iter().for_each(|entry| locks.held.push(entry));
+        locks.guards.push(guard);
+    }
+    settle_native(lock, &locks.guards, mode, &patience, &display, voice)?;
+    Ok(locks)
+}
+
+fn acquired(guard: &Guard, begun: Instant, voice: &Voice) -> String {
+    let path = voice.shown(&guard.resource().path);
+    let fence = guard.fence().map_or(String::new(), |fence| format!(", fence {fence}"));
+    let took = begun.elapsed().as_secs_f64();
+    format!("locked {path} ({}) after {took:.6}s{fence}", guard.mode().word())
+}
+
+fn targets(wish: &Wish<'_>) -> Vec<Target> {
+    let target = |file: &PathBuf| Target {
+        file: file.clone(),
+        key: wish.lock.key.clone(),
+        lock_dir: wish.lock.lock_dir.clone(),
+        lock_file: wish.lock.lock_file.clone(),
+    };
+    wish.files.iter().map(target).collect()
+}
+
+fn patience(lock: &LockRequest) -> Patience {
+    let started = Instant::now();
+    let (deadline, nonblock) = match lock.timeout {
+        Timeout::Never => (None, false),
+        Timeout::After(limit) => (Some(started + limit), limit.is_zero()),
+    };
+    let max_waiters = lock.max_waiters.and_then(|most| usize::try_from(most).ok());
+    Patience { started, deadline, nonblock, max_waiters }
+}
+
+/// Reads what this process runs under. What cannot be read is never trusted.
+fn held(voice: &Voice) -> HeldList {
+    let Some(text) = env::var_os(HELD_VARIABLE) else { return HeldList::default() };
+    let (held, refused) = HeldList::parse(&text.to_string_lossy());
+    if refused > 0 {
+        voice.warn(&format!("{HELD_VARIABLE} is not what dbguard wrote; ignored"));
+    }
+    held
+}
+
+/// Locking a database file itself would, on some systems, lock its own engine out.
+fn refuse_database_as_lock(lock: &LockRequest) -> Result<(), Failure> {
+    let Some(path) = &lock.lock_file else { return Ok(()) };
+    match look(path, Want::Shared).engine {
+        Engine::Unknown | Engine::Empty => Ok(()),
+        engine => {
+            let path = path.display();
+            let message = format!("`{path}` is a {} database, not a lock file", engine.name());
+            Err(Failure::new(Outcome::Usage, message)
+                .hint("leave --lock-file out: the lock of a database lives beside it"))
+        }
+    }
+}

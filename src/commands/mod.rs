@@ -1,0 +1,91 @@
+//! One file a verb: resolve the request, call the rooms, report.
+//!
+//! Only these files print, read the environment and decide exit codes.
+
+mod display;
+mod exec;
+mod explain;
+mod locking;
+mod logging;
+mod native;
+mod path;
+mod program;
+mod retry;
+mod status;
+mod voice;
+mod wait;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use crate::cli::settings::Settings;
+use crate::cli::{self, Refusal, Request};
+use crate::error::Failure;
+use crate::lock::ClaimId;
+use crate::outcome::Outcome;
+use voice::Voice;
+
+/// How the process has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The exit code.
+    pub code: u8,
+    /// A key at the terminal ended the work: end by this signal, so that a shell's loop stops
+    /// as it does for any interrupted program. The shell still says 128+n.
+    pub signal: Option<i32>,
+}
+
+impl From<Outcome> for End {
+    fn from(outcome: Outcome) -> Self {
+        Self { code: outcome.code(), signal: None }
+    }
+}
+
+/// Does what the arguments ask for; they begin after the program's name.
+pub fn run(arguments: Vec<OsString>) -> End {
+    match cli::parse(arguments) {
+        Ok((request, output)) => {
+            let mut voice = Voice::before_settings(output.format());
+            match Settings::read(|name| env::var_os(name)) {
+                Ok(settings) => {
+                    voice = Voice::new(output.resolve(&settings));
+                    carry_out(request, &settings, &voice)
+                }
+                Err(failure) => Err(failure),
+            }
+            .unwrap_or_else(|failure| voice.fail(&failure))
+        }
+        Err(Refusal::Show { text }) => print(text.as_bytes()),
+        Err(Refusal::Fail(failure)) => {
+            // What was typed could not be read, so neither could --json.
+            Voice::before_settings(cli::output_args::Format::Text).fail(&failure)
+        }
+    }
+}
+
+fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End, Failure> {
+    let id = ClaimId::new().map_err(|error| {
+        Failure::new(Outcome::OsError, "cannot get random numbers").caused_by(error)
+    })?;
+    logging::start(settings, voice.log_level(), id)?;
+    match request {
+        Request::Exec(arguments) => exec::exec(arguments.resolve(settings), settings, voice, id),
+        Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
+        Request::Path(arguments) => path::path(arguments.resolve(settings), voice),
+        Request::Completions(shell) => Ok(print(&cli::documents::completions(shell).1)),
+        Request::Man(page) => Ok(print(&cli::documents::manual_page(page))),
+    }
+}
+
+/// Prints an answer. A reader that went away is not a failure.
+fn print(answer: &[u8]) -> End {
+    let mut output = io::stdout().lock();
+    match output.write_all(answer).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let failure = Failure::new(Outcome::IoError, "cannot write to standard output");
+            Voice::before_settings(cli::output_args::Format::Text).fail(&failure.caused_by(error))
+        }
+        _ => Outcome::Ok.into(),
+    }
+}

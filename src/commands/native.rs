@@ -1,0 +1,64 @@
+//! Waiting for native locks, as `--native` says, and telling how it went.
+
+use super::display::Display;
+use super::explain::explain;
+use super::voice::Voice;
+use crate::cli::lock_args::{LockRequest, Native};
+use crate::error::Failure;
+use crate::lock::{Guard, Mode, Patience};
+use crate::outcome::Outcome;
+use crate::platform::step::step;
+use crate::probe::{NativeError, describe, party, wait_for_native};
+use crate::report;
+
+/// Waits until no foreign native lock blocks the mode of any of the files that are locked.
+pub fn settle_native(
+    lock: &LockRequest,
+    guards: &[Guard],
+    mode: Mode,
+    patience: &Patience,
+    display: &Display<'_>,
+    voice: &Voice,
+) -> Result<(), Failure> {
+    let patience = match lock.native {
+        Native::Wait => *patience,
+        Native::Fail => Patience { nonblock: true, ..*patience },
+        Native::Ignore => return Ok(()),
+    };
+    for guard in guards {
+        let path = &guard.resource().path;
+        let result = wait_for_native(path, mode, &patience, display);
+        display.finish();
+        match result {
+            Ok(None) => {}
+            Ok(Some(impossible)) => voice.warn(&format!("not waited for: {impossible}")),
+            Err(error) => return Err(tell(error, lock, voice)),
+        }
+    }
+    step("native");
+    Ok(())
+}
+
+fn tell(error: NativeError, lock: &LockRequest, voice: &Voice) -> Failure {
+    match error {
+        NativeError::Lock(error) => explain(&error, lock.timeout, voice),
+        NativeError::Io(error) => {
+            Failure::new(Outcome::OsError, "cannot wait for native locks").caused_by(error)
+        }
+        NativeError::Busy { path, busy, timed_out } => {
+            let (outcome, still) = match lock.timeout.finite() {
+                Some(waited) if timed_out => {
+                    (Outcome::Timeout, format!("still busy after {}", report::duration(waited)))
+                }
+                _ => (Outcome::WouldBlock, "busy".to_owned()),
+            };
+            let mut failure = Failure::new(
+                outcome,
+                format!("{} is {still}: its engine holds a native lock", voice.shown(&path)),
+            );
+            failure.details.push(describe(&busy));
+            failure.holder = party(&busy).map(Box::new);
+            failure.hint("end or close that program, wait longer with -w, or use --native ignore")
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A lock that is held.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use super::LockError;
+use super::acquire::under;
+use super::claim::{Claim, ClaimId, Record, Under, held_name, inner_name};
+use super::lockdir::{Ledger, LockDir};
+use super::mode::Mode;
+use super::nested::Level;
+use super::resource::{Resource, Target};
+use crate::platform::step::step;
+use crate::platform::{self, FileId, process};
+
+/// One kernel lock that is held, and the claim that says so.
+#[derive(Debug)]
+pub struct Hold {
+    level: Level,
+    lock: File,
+    claim: Option<Claim>,
+    id: ClaimId,
+    mode: Mode,
+    fence: Option<u64>,
+    over: bool,
+}
+
+impl Hold {
+    pub(super) fn new(
+        level: Level,
+        lock: File,
+        claim: Option<Claim>,
+        id: ClaimId,
+        mode: Mode,
+        fence: Option<u64>,
+    ) -> Self {
+        Self { level, lock, claim, id, mode, fence, over: false }
+    }
+
+    fn place(&self) -> &LockDir {
+        &self.level.place
+    }
+
+    /// Gives the lock back. Returns the lock file's path if it was lost in the meantime.
+    fn release(&mut self, joined: &dyn Fn()) -> Option<PathBuf> {
+        self.over = true;
+        let lost = !self.place().still_names(&self.lock).unwrap_or(true);
+        if let (Some(ledger), Some(_)) = (&self.place().ledger, &self.claim) {
+            // From here on nobody joins. A claim that cannot be removed is only litter.
+            drop(ledger.held.remove(&held_name(self.id, self.mode)));
+            step("unclaimed");
+            self.end_inner(ledger, joined);
+        }
+        // Claim after lock: the successor wakes once, and finds the lock free.
+        drop(platform::unlock(&self.lock));
+        if let Some(claim) = &self.claim {
+            drop(platform::unlock(claim.file()));
+        }
+        step("released");
+        lost.then(|| self.place().lock_path())
+    }
+
+    /// Waits for joined calls that outlive the command, and removes their lock.
+    fn end_inner(&self, ledger: &Ledger, joined: &dyn Fn()) {
+        let name = inner_name(self.id);
+        let Some(inner) = self.place().existing_inner(ledger, &name) else { return };
+        let Ok(lock) = inner.open_lock() else { return };
+        if !platform::try_lock_exclusive(&lock).unwrap_or(true) {
+            joined();
+            // A failing lock call cannot be waited for.
+            drop(platform::lock_exclusive(&lock));
+        }
+        inner.remove_inner(&ledger.held, &name);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if !self.over {
+            drop(self.release(&|| {}));
+        }
+    }
+}
+
+/// A database that is locked, until [`Guard::release`] or [`Guard::abandon`]; dropping it
+/// releases it.
+#[derive(Debug)]
+pub struct Guard {
+    resource: Resource,
+    /// The whole database first, then the key.
+    holds: Vec<Hold>,
+}
+
+/// What became of a lock that was given back.
+#[derive(Debug, Default)]
+pub struct Released {
+    /// The lock files that were not the ones with the names any more: while the lock was held,
+    /// somebody removed or replaced them, and others may have held "it" too.
+    pub lost: Vec<PathBuf>,
+}
+
+impl Guard {
+    pub(super) fn new(resource: Resource, holds: Vec<Hold>) -> Self {
+        Self { resource, holds }
+    }
+
+    /// Returns what is locked.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// Returns the path of the file whose kernel lock is held.
+    pub fn lock_path(&self) -> PathBuf {
+        self.last().place().lock_path()
+    }
+
+    /// Returns the mode asked for.
+    pub fn mode(&self) -> Mode {
+        self.last().mode
+    }
+
+    /// Returns the number of this grant, above that of every earlier one; exclusive only.
+    pub fn fence(&self) -> Option<u64> {
+        self.last().fence
+    }
+
+    /// Returns the claim's id.
+    pub fn id(&self) -> ClaimId {
+        self.last().id
+    }
+
+    /// Returns the claims that a command run under this lock is under.
+    pub fn entries(&self) -> Vec<Under> {
+        self.holds.iter().map(|hold| under(hold.place(), hold.id)).collect()
+    }
+
+    /// Returns the identity of the lock file, `None` if the kernel does not tell.
+    pub fn lock_id(&self) -> Option<FileId> {
+        platform::facts(&self.last().lock).ok().map(|facts| facts.id)
+    }
+
+    /// Returns the descriptors that keep the lock alive for whoever has them.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.holds.iter().flat_map(|hold| {
+            let claim = hold.claim.as_ref().map(|claim| claim.file().as_fd());
+            std::iter::once(hold.lock.as_fd()).chain(claim)
+        })
+    }
+
+    /// Notes in the claims which command runs, so that a successor can wait for it even if its
+    /// descriptors are closed (S7). `None`: the command takes this process's place.
+    pub fn record_child(&self, child: Option<u32>) {
+        let record = Record {
+            start: process::start_time(std::process::id()),
+            boot: process::boot_id(),
+            namespace: process::pid_namespace(),
+            child,
+            child_start: child.and_then(process::start_time),
+            ..Record::default()
+        };
+        for claim in self.holds.iter().filter_map(|hold| hold.claim.as_ref()) {
+            // Only an aid for the case that everything else failed.
+            if let Err(error) = claim.write(&record) {
+                tracing::warn!("cannot note the command in the claim: {error}");
+            }
+        }
+    }
+
+    /// Whether the target still resolves to what is locked.
+    pub(super) fn is_current(&self, target: &Target) -> Result<bool, LockError> {
+        let now = Resource::resolve(target)?;
+        Ok(now.path == self.resource.path && now.place == self.resource.place)
+    }
+
+    /// Gives the lock back, waiting for nested calls that outlive the command; `joined` is
+    /// called first if there are any.
+    pub fn release(mut self, joined: &dyn Fn(&Path)) -> Released {
+        let mut released = Released::default();
+        for hold in self.holds.iter_mut().rev() {
+            released.lost.extend(hold.release(&|| joined(&self.resource.path)));
+        }
+        released
+    }
+
+    /// Closes the descriptors and nothing more: whoever inherited them keeps the lock.
+    pub fn abandon(mut self) {
+        for hold in &mut self.holds {
+            hold.over = true;
+        }
+    }
+
+    fn last(&self) -> &Hold {
+        self.holds.last().expect("a guard has at least one hold")
+    }
+}

@@ -1,0 +1,322 @@
+//! The directory of one lock: `lock`, `ticket`, `fence`, `queue/`, `held/`, `keys/`.
+//!
+//! Opened once; everything afterwards is relative to the open descriptors (invariant 5). Files
+//! are opened before they are created: `fs.protected_regular` refuses `O_CREAT` on other
+//! people's files in sticky directories. Permissions follow the database and its directory, as
+//! SQLite does for `-wal`.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use super::LockError;
+use super::resource::{Place, Resource};
+use crate::platform::step::{fault, step};
+use crate::platform::{self, Access, Dir, host};
+
+/// The name of the state directory beside a database.
+pub const STATE: &str = ".dbguard";
+
+/// Permissions and owner of what is made.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    file: u32,
+    dir: u32,
+    /// Set only for root, whose state belongs to the database's owner.
+    owner: Option<(u32, u32)>,
+    /// Users whose directories are trusted, besides root and us.
+    trusted: [u32; 2],
+}
+
+impl Manner {
+    fn of(resource: &Resource, parent: &Dir) -> io::Result<Self> {
+        let parent = parent.facts()?;
+        let like = resource.facts.unwrap_or(parent);
+        let file = if like.directory { parent.mode & 0o666 } else { like.mode & 0o666 };
+        let owner = (host::user() == 0).then_some((like.user, like.group));
+        Ok(Self { file, dir: parent.mode, owner, trusted: [like.user, parent.user] })
+    }
+
+    fn trusts(&self, user: u32) -> bool {
+        user == 0 || user == host::user() || self.trusted.contains(&user)
+    }
+}
+
+/// The directories in which claims are made. Absent where we may not list them.
+#[derive(Debug)]
+pub struct Ledger {
+    /// Claims of those who wait.
+    pub queue: Dir,
+    /// Claims of those who hold.
+    pub held: Dir,
+}
+
+/// The directory of one lock, open.
+#[derive(Debug)]
+pub struct LockDir {
+    root: Dir,
+    manner: Manner,
+    /// `None`: the bare kernel lock is all there is.
+    pub ledger: Option<Ledger>,
+    /// The kernel lock is this file instead of `lock` (`--lock-file`).
+    outside: Option<PathBuf>,
+}
+
+impl LockDir {
+    /// Opens the lock directory of a resource, making what is missing.
+    ///
+    /// # Errors
+    /// [`LockError::NoDirectory`] if the database's directory does not exist,
+    /// [`LockError::Untrusted`] if the state belongs to a stranger or is a symbolic link,
+    /// [`LockError::Create`] if it is missing and cannot be made.
+    pub fn open(resource: &Resource) -> Result<Self, LockError> {
+        let parent = open_parent(&resource.place.parent)?;
+        let manner = Manner::of(resource, &parent)
+            .map_err(|error| LockError::io("read", &resource.place.parent, error))?;
+        let root = match &resource.place {
+            Place { in_lock_dir: true, .. } => parent,
+            Place { .. } => {
+                let (state, new) = enter(&parent, STATE, &manner)?;
+                if new {
+                    ignore_in_git(&state, &manner);
+                }
+                state
+            }
+        };
+        let (root, _) = enter(&root, &resource.place.name, &manner)?;
+        Self::furnish(root, manner, resource.place.lock_file.clone())
+    }
+
+    /// Opens the directory of a key's lock below this one.
+    pub fn key(&self, name: &str) -> Result<Self, LockError> {
+        let (keys, _) = enter(&self.root, "keys", &self.manner)?;
+        let (root, _) = enter(&keys, name, &self.manner)?;
+        Self::furnish(root, self.manner, None)
+    }
+
+    /// Opens the directory in which the calls below a held claim exclude each other.
+    pub fn inner(&self, ledger: &Ledger, name: &str) -> Result<Self, LockError> {
+        let (root, _) = enter(&ledger.held, name, &self.manner)?;
+        Self::furnish(root, self.manner, None)
+    }
+
+    /// Opens that directory only if it exists.
+    pub fn existing_inner(&self, ledger: &Ledger, name: &str) -> Option<Self> {
+        let root = ledger.held.child(name).ok()?;
+        let queue = root.child_to_list("queue").ok()?;
+        let held = root.child_to_list("held").ok()?;
+        let ledger = Some(Ledger { queue, held });
+        Some(Self { root, manner: self.manner, ledger, outside: None })
+    }
+
+    fn furnish(root: Dir, manner: Manner, outside: Option<PathBuf>) -> Result<Self, LockError> {
+        let ledger = match (listed(&root, "queue", &manner), listed(&root, "held", &manner)) {
+            (Ok(queue), Ok(held)) => Some(Ledger { queue, held }),
+            (Err(error), _) | (_, Err(error)) if degrades(&error) => None,
+            (Err(error), _) | (_, Err(error)) => {
+                return Err(LockError::io("open", root.path(), error));
+            }
+        };
+        Ok(Self { root, manner, ledger, outside })
+    }
+
+    /// Opens the file whose kernel lock is the lock, making it if it is missing.
+    ///
+    /// Where only reading is allowed that is enough on local file systems; some network file
+    /// systems want a writable descriptor for an exclusive lock, so that is tried first.
+    pub fn open_lock(&self) -> Result<File, LockError> {
+        loop {
+            let opened = fault("open").and_then(|()| match &self.outside {
+                Some(path) => open_outside(path),
+                None => self.open_or_make("lock"),
+            });
+            match opened {
+                // Whoever removes an orphaned directory holds a lease on it for an instant.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_removed() => {
+                    return Err(LockError::Vanished { path: self.lock_path() });
+                }
+                Err(error) => return Err(LockError::creating(&self.lock_path(), error)),
+                Ok(file) => {
+                    step("opened");
+                    return Ok(file);
+                }
+            }
+        }
+    }
+
+    /// Opens a numbers file (`ticket`, `fence`) for reading and writing, making it if missing.
+    pub fn open_numbers(&self, name: &str) -> io::Result<File> {
+        let file = match self.root.open_file(name, Access::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(name)?,
+            other => other?,
+        };
+        // A second name would let somebody aim our writes at another file.
+        if platform::facts(&file)?.links > 1 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "has a second name"));
+        }
+        Ok(file)
+    }
+
+    fn open_or_make(&self, name: &str) -> io::Result<File> {
+        let file = match self.root.open_file(name, Access::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(name),
+            Err(error) if is_refusal(&error) => self.root.open_file(name, Access::Read),
+            other => other,
+        };
+        match file {
+            // Somebody made it between our look and our try.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.root.open_file(name, Access::Write)
+            }
+            other => other,
+        }
+    }
+
+    fn make(&self, name: &str) -> io::Result<File> {
+        let file = self.root.make_file(name, self.manner.file)?;
+        // The umask may have hidden bits that the database shows.
+        platform::own(&file, self.manner.file, self.manner.owner)?;
+        Ok(file)
+    }
+
+    /// Returns the permissions claims get.
+    pub fn claim_mode(&self) -> u32 {
+        self.manner.file | 0o400
+    }
+
+    /// Returns the path of the file whose kernel lock is the lock.
+    pub fn lock_path(&self) -> PathBuf {
+        self.outside.clone().unwrap_or_else(|| self.root.path().join("lock"))
+    }
+
+    /// Returns the path of this directory.
+    pub fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Whether the lock's path still names the file that is open as `lock`.
+    pub fn still_names(&self, lock: &File) -> io::Result<bool> {
+        let open = platform::facts(lock)?.id;
+        match platform::facts_at(&self.lock_path()) {
+            Ok(named) => Ok(named.id == open),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_removed(&self) -> bool {
+        self.root.facts().is_ok_and(|facts| facts.links == 0)
+    }
+
+    /// Removes an inner directory of a claim that has ended. The caller holds its `lock`
+    /// exclusively; names that are not ours make it stay.
+    pub fn remove_inner(&self, parent: &Dir, name: &str) {
+        // Every failure leaves litter that the next grant or clean-up removes.
+        if let Some(ledger) = &self.ledger {
+            for dir in [&ledger.queue, &ledger.held] {
+                let mut names = Vec::new();
+                drop(dir.each_name(|name, is_dir| {
+                    if !is_dir {
+                        names.push(name.to_owned());
+                    }
+                }));
+                names.iter().for_each(|name| drop(dir.remove(name)));
+            }
+        }
+        for file in ["ticket", "fence", "lock"] {
+            drop(self.root.remove(file));
+        }
+        for dir in ["queue", "held"] {
+            drop(self.root.remove_child(dir));
+        }
+        drop(parent.remove_child(name));
+    }
+}
+
+fn open_parent(path: &Path) -> Result<Dir, LockError> {
+    fault("open").and_then(|()| Dir::open(path)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            LockError::NoDirectory { path: path.to_path_buf() }
+        }
+        _ => LockError::io("open", path, error),
+    })
+}
+
+/// Opens a directory of ours, making it if it is missing; refuses a stranger's.
+fn enter(parent: &Dir, name: &str, manner: &Manner) -> Result<(Dir, bool), LockError> {
+    let path = || parent.path().join(name);
+    let mut new = false;
+    let dir = loop {
+        match parent.child(name) {
+            Ok(dir) => break dir,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !new => {
+                let made = fault("state-dir")
+                    .and_then(|()| parent.make_child(name, manner.dir, manner.owner));
+                match made {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(error) => return Err(LockError::creating(&path(), error)),
+                    Ok(()) => {}
+                }
+                new = true;
+            }
+            Err(error) if parent.facts_of(name).is_ok_and(|facts| !facts.directory) => {
+                drop(error);
+                return Err(LockError::Untrusted { path: path(), owner: None });
+            }
+            Err(error) => return Err(LockError::io("open", &path(), error)),
+        }
+    };
+    let facts = dir.facts().map_err(|error| LockError::io("read", &path(), error))?;
+    if !manner.trusts(facts.user) {
+        return Err(LockError::Untrusted { path: path(), owner: Some(facts.user) });
+    }
+    Ok((dir, new))
+}
+
+fn listed(root: &Dir, name: &str, manner: &Manner) -> io::Result<Dir> {
+    match root.child_to_list(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match root.make_child(name, manner.dir, manner.owner) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                _ => root.child_to_list(name),
+            }
+        }
+        other => other,
+    }
+}
+
+/// A file named with `--lock-file` is opened as `flock(1)` does: made if it is missing.
+fn open_outside(path: &Path) -> io::Result<File> {
+    let with = |write| File::options().read(true).write(write).create(write).open(path);
+    match with(true) {
+        Err(error) if is_refusal(&error) => with(false),
+        other => other,
+    }
+}
+
+/// Keeps the state out of everybody's repositories. Only a comfort, so failing is silent.
+fn ignore_in_git(state: &Dir, manner: &Manner) {
+    use std::io::Write;
+    if let Ok(mut file) = state.make_file(".gitignore", manner.file) {
+        drop(file.write_all(b"*\n"));
+        drop(platform::own(&file, manner.file, manner.owner));
+    }
+}
+
+/// Whether an error only takes away order and names, not exclusion.
+pub fn degrades(error: &io::Error) -> bool {
+    is_refusal(error)
+        || matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::NotFound
+        )
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}

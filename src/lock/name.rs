@@ -1,0 +1,72 @@
+//! Any text as the name of a directory.
+
+/// Longer names are cut and get a hash; the limit of common file systems is 255 bytes.
+const LONGEST_BYTES: usize = 100;
+
+/// What stays of a longer name, before the hash.
+const KEPT_BYTES: usize = 60;
+
+/// Returns a directory name for `text`: lower-case letters, digits, `_`, `-` and inner dots as
+/// they are, everything else percent-encoded, so that no text can leave the directory and none
+/// meets another one on a file system that ignores case.
+pub fn encode(text: &[u8]) -> String {
+    let mut name = String::with_capacity(text.len());
+    for (place, byte) in text.iter().enumerate() {
+        let inner = place != 0 && place + 1 != text.len();
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(char::from(*byte)),
+            b'.' if inner => name.push('.'),
+            _ => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    if name.len() > LONGEST_BYTES {
+        name.truncate(KEPT_BYTES);
+        name.push_str(&format!("~{:016x}", hash(text)));
+    }
+    name
+}
+
+/// FNV-1a, 64 bits: stable for ever, and a collision would only exclude too much.
+pub fn hash(bytes: &[u8]) -> u64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    bytes.iter().fold(OFFSET, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::encode;
+
+    #[test]
+    fn ordinary_names_stay_readable() {
+        assert_eq!(encode(b"analytics.db"), "analytics.db");
+        assert_eq!(encode(b"Tenant 7"), "%54enant%207");
+    }
+
+    #[test]
+    fn hostile_names_stay_inside() {
+        assert_eq!(encode(b"../../x"), "%2E.%2F..%2Fx");
+        assert_eq!(encode(b".."), "%2E%2E");
+        assert_eq!(encode(b"."), "%2E");
+        assert_eq!(encode(b"a/b\0c"), "a%2Fb%00c");
+    }
+
+    #[test]
+    fn long_names_that_begin_alike_stay_apart() {
+        let (one, two) = ([b'a'; 300], [b'a'; 301]);
+        assert!(encode(&one).len() <= 100);
+        assert_ne!(encode(&one), encode(&two));
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_one_safe_component(text in proptest::collection::vec(any::<u8>(), 1..400)) {
+            let name = encode(&text);
+            prop_assert!(!name.contains('/') && !name.starts_with('.') && name.len() <= 100);
+            prop_assert!(name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()
+                || byte.is_ascii_hexdigit() || byte == b'%'));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Naming those who hold a lock.
+//!
+//! Claims come first: they know the mode, the time and the command. Where no live claim says
+//! who it is (a plain `flock` user, a shell with `--fd`), the kernel's table of locks is asked.
+
+use std::fs::File;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::claim::{ClaimId, Look, Record, Seen, now_ms, parse_held_name};
+use super::lockdir::LockDir;
+use super::mode::Mode;
+use crate::error::Party;
+use crate::platform::lock_table::{LockKind, LockMode};
+use crate::platform::{self, holders, host, process};
+
+/// More than this nobody reads.
+const MOST_NAMED: usize = 64;
+
+/// Returns those who hold a lock, longest first. With `lock` the kernel is asked if no claim
+/// tells.
+pub fn holding(place: &LockDir, lock: Option<&File>) -> Vec<Party> {
+    let mut parties = by_claim(place);
+    if parties.is_empty() {
+        parties = lock.map(|lock| by_kernel(place, lock)).unwrap_or_default();
+    }
+    parties.sort_by_key(|party| std::cmp::Reverse(party.for_ms));
+    parties
+}
+
+fn by_claim(place: &LockDir) -> Vec<Party> {
+    let Some(ledger) = &place.ledger else { return Vec::new() };
+    let mut names = Vec::new();
+    // A directory that cannot be listed names nobody.
+    drop(ledger.held.each_name(|name, _| {
+        if let Some((id, mode)) = parse_held_name(name) {
+            names.push((name.to_owned(), id, mode));
+        }
+    }));
+    names.truncate(MOST_NAMED);
+    let named = names.into_iter().filter_map(|(name, id, mode)| {
+        let Look::Live(seen) = Seen::look(&ledger.held, &name) else { return None };
+        Some(describe(id, mode, &seen.record()))
+    });
+    named.collect()
+}
+
+/// Describes a claimant. The command line is read from the living process and only if it is
+/// surely the one that is meant.
+pub fn describe(id: ClaimId, mode: Mode, record: &Record) -> Party {
+    let here = record.host == host::host()
+        && record.namespace.is_none_or(|namespace| Some(namespace) == process::pid_namespace());
+    let shown = record.child.unwrap_or(id.pid);
+    let start = if record.child.is_some() { record.child_start } else { record.start };
+    let alive = here && process::liveness(shown, start) != platform::Liveness::Gone;
+    let since_ms = record.acquired_ms.or(record.since_ms);
+    Party {
+        pid: id.pid,
+        child_pid: record.child,
+        command: if alive { process::command_line(shown) } else { None },
+        program: record.program.clone(),
+        user: record.user.map(name_of),
+        host: Some(record.host.clone()).filter(|host| !host.is_empty()),
+        mode: mode.word(),
+        since: since_ms.map(rfc3339),
+        for_ms: since_ms.map(|since| now_ms().saturating_sub(since)),
+        position: None,
+        process_state: if here { process::state(shown) } else { "unknown" },
+        via: "claim",
+        label: record.label.clone(),
+    }
+}
+
+fn by_kernel(place: &LockDir, lock: &File) -> Vec<Party> {
+    let Ok(facts) = platform::facts(lock) else { return Vec::new() };
+    let found = holders::holders_of(facts.id, &place.lock_path()).unwrap_or_default();
+    let ours = Some(std::process::id());
+    let flocks = found.into_iter().filter(|holder| holder.lock.kind == LockKind::Flock);
+    let others = flocks.filter(|holder| holder.pid != ours);
+    others.take(MOST_NAMED).map(|holder| from_kernel(holder.pid, holder.lock.mode)).collect()
+}
+
+fn from_kernel(pid: Option<u32>, mode: LockMode) -> Party {
+    let mode = if mode == LockMode::Write { Mode::Exclusive } else { Mode::Shared };
+    Party {
+        pid: pid.unwrap_or(0),
+        command: pid.and_then(process::command_line),
+        user: pid.and_then(process::user_of).map(name_of),
+        host: Some(host::host()),
+        mode: mode.word(),
+        process_state: pid.map_or("unknown", process::state),
+        via: "kernel",
+        ..Party::default()
+    }
+}
+
+fn name_of(user: u32) -> String {
+    host::user_name(user).unwrap_or_else(|| user.to_string())
+}
+
+/// Returns a time as RFC 3339 in UTC with milliseconds.
+fn rfc3339(ms: u64) -> String {
+    // The year 9999 is where the format ends.
+    let ms = ms.min(253_402_300_799_999);
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ms)).to_string()
+}

@@ -1,0 +1,195 @@
+//! Facts about processes, from `/proc`. Everything read here is hostile: processes vanish,
+//! command lines lie, and `/proc` may be hidden.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::event::{self, PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags};
+
+use crate::platform::Liveness;
+
+/// A command line longer than this is cut: it is only shown.
+const COMMAND_LINE_BYTES: usize = 4096;
+
+/// What `/proc/<pid>/stat` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessStat {
+    /// The state letter: `R`, `S`, `D`, `T`, `t`, `Z`, `X`.
+    pub state: char,
+    /// The parent's process id; 0 for none.
+    pub parent: u32,
+    /// When it started: clock ticks since boot. With the boot id it tells a process from a
+    /// later one with the same number.
+    pub start: u64,
+}
+
+/// Returns what the kernel says of a process, `None` if there is none or it is hidden.
+pub fn stat(pid: u32) -> Option<ProcessStat> {
+    parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Reads a `stat` line. The program's name may hold anything, so fields count from the last `)`.
+fn parse_stat(line: &[u8]) -> Option<ProcessStat> {
+    let end = line.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(line.get(end + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let start = fields.nth(17)?.parse().ok()?;
+    Some(ProcessStat { state, parent, start })
+}
+
+/// Returns the start time of a process, `None` if there is none or it is hidden.
+pub fn start_time(pid: u32) -> Option<u64> {
+    Some(stat(pid)?.start)
+}
+
+/// Tells whether the process with this number and start time still runs.
+///
+/// An ended process that nobody has waited for (a zombie) does not run.
+pub fn liveness(pid: u32, start: Option<u64>) -> Liveness {
+    match stat(pid) {
+        Some(found) if start.is_some_and(|start| start != found.start) => Liveness::Gone,
+        Some(found) if matches!(found.state, 'Z' | 'X') && !has_live_thread(pid) => Liveness::Gone,
+        Some(_) if start.is_some() => Liveness::Alive,
+        Some(_) => Liveness::Unknown,
+        None if exists(pid) => Liveness::Unknown,
+        None => Liveness::Gone,
+    }
+}
+
+/// A process whose first thread has ended shows as a zombie although it works on.
+fn has_live_thread(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    threads.flatten().any(|thread| {
+        let stat = fs::read(thread.path().join("stat")).ok();
+        stat.and_then(|line| parse_stat(&line)).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+    })
+}
+
+fn exists(pid: u32) -> bool {
+    let Some(pid) = to_pid(pid) else { return false };
+    rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
+}
+
+fn to_pid(pid: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(pid).ok()?)
+}
+
+/// Returns a word for the state of a process.
+pub fn state(pid: u32) -> &'static str {
+    match stat(pid).map(|stat| stat.state) {
+        Some('T' | 't') => "stopped",
+        Some('Z' | 'X') => "zombie",
+        Some('R') => "running",
+        Some(_) => "sleeping",
+        None if exists(pid) => "unknown",
+        None => "gone",
+    }
+}
+
+/// Returns the command line of a living process, `None` where it cannot be read or is empty.
+pub fn command_line(pid: u32) -> Option<Vec<String>> {
+    let mut bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    bytes.truncate(COMMAND_LINE_BYTES);
+    let text = String::from_utf8_lossy(&bytes);
+    let words: Vec<_> = text.trim_end_matches('\0').split('\0').map(str::to_owned).collect();
+    if words.first().is_none_or(String::is_empty) {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        return Some(vec![name.trim_end().to_owned()]);
+    }
+    Some(words)
+}
+
+/// Returns the owner's number of a living process.
+pub fn user_of(pid: u32) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    Some(fs::metadata(format!("/proc/{pid}")).ok()?.uid())
+}
+
+/// Returns the id of this boot of the machine.
+pub fn boot_id() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}
+
+/// Returns the number of the namespace in which this process's pids mean something.
+pub fn pid_namespace() -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    Some(fs::metadata("/proc/self/ns/pid").ok()?.ino())
+}
+
+/// Returns what the descriptors of a process point to, as far as that may be read.
+pub fn open_paths(pid: u32) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).collect()
+}
+
+/// Returns every process with its parent: what can be seen of the tree.
+pub fn all() -> Vec<(u32, ProcessStat)> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, stat(pid)?))).collect()
+}
+
+/// Orphaned descendants become our children, so that they can be waited for and named.
+pub fn adopt_orphans() -> io::Result<()> {
+    // The value is only a flag for this option; any pid means "on".
+    let me = rustix::process::getpid();
+    Ok(rustix::process::set_child_subreaper(Some(me))?)
+}
+
+/// A living process, to be waited for. Its number cannot be reused while this is held.
+#[derive(Debug)]
+pub struct ProcessHandle(OwnedFd);
+
+impl ProcessHandle {
+    /// Opens the process with this number.
+    pub fn open(pid: u32) -> io::Result<Self> {
+        let pid = to_pid(pid).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+        Ok(Self(rustix::process::pidfd_open(pid, PidfdFlags::empty())?))
+    }
+
+    /// Blocks until the process has ended or the time is up. `true` if it has ended.
+    pub fn wait(&self, limit: Duration) -> io::Result<bool> {
+        let mut polled = [PollFd::new(&self.0, PollFlags::IN)];
+        let limit = Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        match event::poll(&mut polled, Some(&limit)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{parse_stat, start_time, stat};
+
+    #[test]
+    fn a_program_named_like_a_stat_line_is_read_correctly() {
+        let line = b"4711 (a) R 1 (b) Z) S 17 1 1 0 -1 0 1 2 3 4 5 6 7 8 9 10 11 0 1234567 0";
+        let found = parse_stat(line).expect("well formed");
+        assert_eq!((found.state, found.parent, found.start), ('S', 17, 1_234_567));
+    }
+
+    #[test]
+    fn our_own_start_time_does_not_change() {
+        let pid = std::process::id();
+        assert_eq!(start_time(pid), start_time(pid));
+        assert!(stat(pid).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _result = parse_stat(&line);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Opening a database file to look at it, disturbing nobody.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// What is at a path.
+#[derive(Debug)]
+pub enum Sniffed {
+    /// A regular file, open for reading.
+    File(File),
+    /// A directory; nothing was opened.
+    Directory,
+    /// A FIFO, a device or a socket; nothing was opened.
+    Other,
+}
+
+/// Opens the regular file at `path` for reading, leaving no trace on it.
+///
+/// Never blocks on what it opens, and never opens a FIFO or a device: opening a FIFO lets its
+/// writer go on, and opening a device can do anything. Symbolic links are followed. The access time
+/// is left alone where the kernel allows it (only to the owner of the file and to root, open(2)).
+/// What is put in place of the file between the look at its type and the open is opened, without
+/// blocking.
+///
+/// Closing the file drops every fcntl lock that this process holds on it; see `ask`.
+///
+/// # Errors
+///
+/// What stat(2) and open(2) say. `WouldBlock` when the file is under a lease.
+///
+/// # Platforms
+///
+/// `O_NOATIME` is Linux's.
+pub fn open_unnoticed(path: &Path) -> io::Result<Sniffed> {
+    let metadata: Metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Ok(Sniffed::Directory);
+    }
+    if !metadata.is_file() {
+        return Ok(Sniffed::Other);
+    }
+    match open_with(path, OFlags::NONBLOCK | OFlags::NOATIME) {
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+            open_with(path, OFlags::NONBLOCK)
+        }
+        result => result,
+    }
+    .map(Sniffed::File)
+}
+
+/// Opens for reading; the standard library adds `O_CLOEXEC`.
+fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
+    // The cast keeps all bits: both sides are the flags of open(2), once unsigned, once signed.
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Sniffed, open_unnoticed};
+    use crate::platform::linux::scratch::Scratch;
+    use std::io;
+    use std::path::Path;
+
+    #[test]
+    fn a_device_and_a_directory_are_told_and_not_opened() {
+        assert!(matches!(open_unnoticed(Path::new("/dev/null")), Ok(Sniffed::Other)));
+        assert!(matches!(open_unnoticed(Path::new("/")), Ok(Sniffed::Directory)));
+    }
+
+    #[test]
+    fn a_fifo_is_told_and_not_opened() {
+        let scratch = Scratch::new("fifo");
+        let path = scratch.directory().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .expect("a FIFO is made");
+        assert!(matches!(open_unnoticed(&path), Ok(Sniffed::Other)));
+    }
+
+    #[test]
+    fn a_regular_file_is_opened_and_a_missing_one_is_not_found() {
+        let scratch = Scratch::new("regular");
+        assert!(matches!(open_unnoticed(scratch.path()), Ok(Sniffed::File(_))));
+        let error = open_unnoticed(&scratch.directory().join("absent")).expect_err("missing");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,50 @@
+//! The only door to the operating system, and the only room with `unsafe`.
+//!
+//! The contract is the list below; each name exists on every supported system with the same
+//! signature, and says under *Platforms* where the promise differs. Unsupported systems do not
+//! compile.
+//!
+//! | area | names |
+//! |---|---|
+//! | directories and files | [`Dir`], [`Access`], [`Facts`], [`FileId`], [`facts`], [`facts_at`] |
+//! | the whole-file lock | [`try_lock_shared`], [`lock_exclusive`], [`unlock`], … |
+//! | signals | [`signals`] |
+//! | processes | [`process`], [`Liveness`] |
+//! | starting a command | [`spawn`] |
+//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`] |
+//! | a database, opened without a trace | [`sniff`] |
+//! | who and where we are | [`host`] |
+//! | steps for crash tests | [`step`] |
+
+pub mod step;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub use unix::{
+    dir::{Access, Dir, own},
+    file::{
+        Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
+        lock_exclusive, lock_shared, try_lock_exclusive, try_lock_shared, unlock,
+    },
+    host, signals, spawn,
+};
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::{ask, file_system, holders, lock_table, process, sniff};
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("dbguard does not support this operating system yet: Linux only");
+
+/// Whether a process is known to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// It runs, and it is the one that was meant.
+    Alive,
+    /// It has ended, or its number belongs to another one now.
+    Gone,
+    /// Something with that number runs; whether it is the one cannot be seen.
+    Unknown,
+}

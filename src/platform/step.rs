@@ -1,0 +1,69 @@
+//! Named steps at which a test can stop the process or make a system call fail.
+//!
+//! Inert unless the crate is built with the feature `test-hooks`: a crash test needs a process
+//! that is stopped or killed exactly between two system calls.
+
+use std::io;
+
+/// Marks a step of the protocol. Stops the process here if a test asked for it.
+#[cfg(not(feature = "test-hooks"))]
+#[inline(always)]
+pub fn step(_name: &str) {}
+
+/// Fails if a test asked this step to fail.
+#[cfg(not(feature = "test-hooks"))]
+#[inline(always)]
+pub fn fault(_name: &str) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether a test asked for a lock that excludes nobody, to see the checkers fail.
+#[cfg(not(feature = "test-hooks"))]
+#[inline(always)]
+pub fn without_exclusion() -> bool {
+    false
+}
+
+#[cfg(feature = "test-hooks")]
+pub use hooks::{fault, step, without_exclusion};
+
+#[cfg(feature = "test-hooks")]
+mod hooks {
+    use std::env;
+
+    use super::io;
+
+    /// Stops the process if `DBGUARD_TEST_STOP_AT` names this step.
+    pub fn step(name: &str) {
+        if env::var("DBGUARD_TEST_STOP_AT").is_ok_and(|wanted| wanted == name) {
+            crate::platform::signals::stop_self();
+        }
+    }
+
+    /// Fails if `DBGUARD_TEST_FAIL_AT` is `STEP=ERRNO` with this step.
+    pub fn fault(name: &str) -> io::Result<()> {
+        let Ok(wanted) = env::var("DBGUARD_TEST_FAIL_AT") else { return Ok(()) };
+        let Some((step, errno)) = wanted.split_once('=') else { return Ok(()) };
+        if step != name {
+            return Ok(());
+        }
+        let number = match errno {
+            "ENOLCK" => libc::ENOLCK,
+            "EOPNOTSUPP" => libc::EOPNOTSUPP,
+            "ENOSYS" => libc::ENOSYS,
+            "ENOSPC" => libc::ENOSPC,
+            "EDQUOT" => libc::EDQUOT,
+            "EACCES" => libc::EACCES,
+            "EROFS" => libc::EROFS,
+            "EMFILE" => libc::EMFILE,
+            "EIO" => libc::EIO,
+            _ => libc::EINVAL,
+        };
+        Err(io::Error::from_raw_os_error(number))
+    }
+
+    /// Whether `DBGUARD_TEST_NO_KERNEL_LOCK` is set.
+    pub fn without_exclusion() -> bool {
+        env::var_os("DBGUARD_TEST_NO_KERNEL_LOCK").is_some()
+    }
+}

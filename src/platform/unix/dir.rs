@@ -1,0 +1,158 @@
+//! A directory held open, and the files in it.
+//!
+//! Everything dbguard does to its own state is relative to a descriptor opened once, so that a
+//! directory renamed or replaced underneath cannot redirect a removal into somebody else's tree
+//! (invariant 5). Nothing is followed through a symbolic link except in [`Dir::open`], whose
+//! path is already canonical.
+
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir};
+
+use super::file::{Facts, facts};
+
+/// Big enough that one call lists about 2,700 claims: a listing that needs two calls can miss
+/// an entry that is renamed between them (measured on ext4).
+const LISTING_BYTES: usize = 128 * 1024;
+
+/// How a file of our own is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read only.
+    Read,
+    /// Read and write; must exist.
+    Write,
+}
+
+/// A directory, open for as long as the value lives.
+#[derive(Debug)]
+pub struct Dir {
+    descriptor: OwnedFd,
+    path: PathBuf,
+}
+
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
+
+/// Enough to open what is inside, even where the directory may not be listed.
+#[cfg(target_os = "linux")]
+const PASSAGE: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const PASSAGE: OFlags = OFlags::RDONLY;
+
+/// A FIFO or a device planted under our names must neither block us nor be followed.
+const CAUTIOUS: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+impl Dir {
+    /// Opens a directory by path, following symbolic links. It cannot be listed.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let descriptor = fs::open(path, DIRECTORY | PASSAGE, Mode::empty())?;
+        Ok(Self { descriptor, path: path.to_path_buf() })
+    }
+
+    /// Opens a directory inside this one. A symbolic link is an error. It cannot be listed.
+    pub fn child(&self, name: &str) -> io::Result<Self> {
+        self.open_child(name, PASSAGE)
+    }
+
+    /// Opens a directory inside this one, to be listed. A symbolic link is an error.
+    pub fn child_to_list(&self, name: &str) -> io::Result<Self> {
+        self.open_child(name, OFlags::RDONLY)
+    }
+
+    fn open_child(&self, name: &str, how: OFlags) -> io::Result<Self> {
+        let how = DIRECTORY | OFlags::NOFOLLOW | how;
+        let descriptor = fs::openat(&self.descriptor, name, how, Mode::empty())?;
+        Ok(Self { descriptor, path: self.path.join(name) })
+    }
+
+    /// Returns the path it was opened by. For messages and for the inode check only.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns what is known about the directory itself.
+    pub fn facts(&self) -> io::Result<Facts> {
+        facts(&self.descriptor)
+    }
+
+    /// Returns what is known about a name in it, without following a link.
+    pub fn facts_of(&self, name: &str) -> io::Result<Facts> {
+        Ok(Facts::from(fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)?))
+    }
+
+    /// Makes a directory inside this one with exactly these permissions, whatever the umask.
+    pub fn make_child(&self, name: &str, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+        fs::mkdirat(&self.descriptor, name, Mode::from_bits_truncate(mode & 0o7777))?;
+        let made = self.child_to_list(name)?;
+        own(&made.descriptor, mode, owner)
+    }
+
+    /// Makes a file that must not exist yet, readable and writable.
+    ///
+    /// The umask has its say; see [`own`].
+    pub fn make_file(&self, name: &str, mode: u32) -> io::Result<File> {
+        let how = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | CAUTIOUS;
+        let made =
+            fs::openat(&self.descriptor, name, how, Mode::from_bits_truncate(mode & 0o7777))?;
+        Ok(File::from(made))
+    }
+
+    /// Opens a file of our own. Anything but a regular file is an error.
+    pub fn open_file(&self, name: &str, access: Access) -> io::Result<File> {
+        let how = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::Write => OFlags::RDWR,
+        };
+        let file = File::from(fs::openat(&self.descriptor, name, how | CAUTIOUS, Mode::empty())?);
+        if !facts(&file)?.regular {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"));
+        }
+        Ok(file)
+    }
+
+    /// Removes a name that is not a directory.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        Ok(fs::unlinkat(&self.descriptor, name, AtFlags::empty())?)
+    }
+
+    /// Removes an empty directory.
+    pub fn remove_child(&self, name: &str) -> io::Result<()> {
+        Ok(fs::unlinkat(&self.descriptor, name, AtFlags::REMOVEDIR)?)
+    }
+
+    /// Moves a name into another directory.
+    pub fn rename(&self, name: &str, to: &Self, new_name: &str) -> io::Result<()> {
+        Ok(fs::renameat(&self.descriptor, name, &to.descriptor, new_name)?)
+    }
+
+    /// Calls `each` with every name in the directory that is valid UTF-8, dot names included.
+    ///
+    /// Names that are not UTF-8 cannot be ours and are left out.
+    pub fn each_name(&self, mut each: impl FnMut(&str, bool)) -> io::Result<()> {
+        fs::seek(&self.descriptor, fs::SeekFrom::Start(0))?;
+        let mut buffer = [const { MaybeUninit::uninit() }; LISTING_BYTES];
+        let mut listing = RawDir::new(&self.descriptor, &mut buffer);
+        while let Some(entry) = listing.next() {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if name != "." && name != ".." {
+                each(name, entry.file_type() == FileType::Directory);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives a directory or a file of ours its final permissions and owner.
+pub fn own(file: impl std::os::fd::AsFd, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+    if let Some((user, group)) = owner {
+        let user = rustix::fs::Uid::from_raw(user);
+        let group = rustix::fs::Gid::from_raw(group);
+        fs::fchown(&file, Some(user), Some(group))?;
+    }
+    Ok(fs::fchmod(&file, Mode::from_bits_truncate(mode & 0o7777))?)
+}

@@ -1,0 +1,65 @@
+//! Who and where we are: user, host, terminal.
+
+use std::fs;
+use std::io::{self, IsTerminal};
+
+use rustix::process::{Pid, getgid, getpgid, getpgrp, getuid};
+use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::termios;
+
+/// Returns our user's number.
+pub fn user() -> u32 {
+    getuid().as_raw()
+}
+
+/// Returns our group's number.
+pub fn group() -> u32 {
+    getgid().as_raw()
+}
+
+/// Returns the name of a user from `/etc/passwd`, `None` if it is not listed there.
+///
+/// Deliberately not `getpwuid`: in a static binary it may load shared libraries or fail.
+pub fn user_name(user: u32) -> Option<String> {
+    let passwd = fs::read("/etc/passwd").ok()?;
+    let passwd = String::from_utf8_lossy(&passwd);
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
+    })
+}
+
+/// Returns a random number nobody can guess.
+pub fn random() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    getrandom(&mut bytes, GetRandomFlags::empty())?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// Returns the host's name.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Whether this process is in the foreground of its controlling terminal, so that a person can
+/// stop and continue it with keys.
+pub fn in_foreground() -> bool {
+    let Ok(terminal) = fs::File::open("/dev/tty") else { return false };
+    termios::tcgetpgrp(&terminal).is_ok_and(|foreground| foreground == getpgrp())
+}
+
+/// Whether a process is in our process group, and so gets the keys of the terminal as we do.
+pub fn shares_process_group(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| getpgid(Some(pid)).is_ok_and(|group| group == getpgrp()))
+}
+
+/// Returns the width of the terminal on standard error, if there is one.
+pub fn terminal_width() -> Option<usize> {
+    let error = std::io::stderr();
+    if !error.is_terminal() {
+        return None;
+    }
+    termios::tcgetwinsize(&error).ok().map(|size| usize::from(size.ws_col)).filter(|w| *w > 0)
+}

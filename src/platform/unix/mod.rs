@@ -1,0 +1,7 @@
+//! What all Unixes share.
+
+pub mod dir;
+pub mod file;
+pub mod host;
+pub mod signals;
+pub mod spawn;

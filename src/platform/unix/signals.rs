@@ -1,0 +1,302 @@
+//! Signals as events: blocked, and fetched one at a time.
+//!
+//! Nothing runs inside a signal handler. Two users: the supervisor, which waits for its child
+//! and forwards what arrives, on one thread; and the helper of a waiting lock call, which shares
+//! the process with a thread that is blocked in the kernel and must see no signal at all, except
+//! the one that ends its wait (a signal handled in between would send it to the back of the
+//! kernel's lock queue even with `SA_RESTART`; measured).
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Once;
+use std::time::Duration;
+
+use libc::{c_int, pthread_t, sigset_t};
+
+pub use libc::{
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP,
+    SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2,
+};
+
+/// Ends a blocking lock call. Its default is to be ignored, so a late one does no harm.
+const INTERRUPT: c_int = libc::SIGURG;
+
+/// Where a signal came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The kernel: a key at the terminal, or the terminal's end. The whole foreground process
+    /// group has it already.
+    Kernel,
+    /// A process, by `kill(2)` or its relatives.
+    Process,
+}
+
+/// A signal that was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The signal's number.
+    pub signal: c_int,
+    /// Who sent it.
+    pub origin: Origin,
+}
+
+/// Signals that are blocked in this thread and fetched by [`Watch::wait`].
+///
+/// Dropping it restores the mask; what was not fetched then acts by its disposition.
+pub struct Watch {
+    watched: sigset_t,
+    before: sigset_t,
+}
+
+impl Watch {
+    /// Blocks `signals` in this thread, except those that are ignored: `nohup` and a shell's
+    /// background jobs ignore on purpose.
+    pub fn new(signals: &[c_int]) -> Self {
+        let mut watched = empty();
+        for &signal in signals {
+            if signal == SIGCHLD {
+                forget_ignored_children();
+            }
+            if signal == SIGCHLD || !is_ignored(signal) {
+                add(&mut watched, signal);
+            }
+        }
+        Self { before: mask(libc::SIG_BLOCK, &watched), watched }
+    }
+
+    /// Returns the next of the signals, waiting for at most `limit` (`None` = as long as it
+    /// takes). `None` when the time is up.
+    ///
+    /// # Platforms
+    /// Linux: `sigtimedwait(2)`.
+    pub fn wait(&self, limit: Option<Duration>) -> Option<Arrival> {
+        fetch(&self.watched, limit)
+    }
+
+    /// Takes one signal out of those that are pending, without blocking. `true` if it was there.
+    pub fn try_take(&self, signal: c_int) -> bool {
+        let mut only = empty();
+        add(&mut only, signal);
+        fetch(&only, Some(Duration::ZERO)).is_some()
+    }
+
+    /// Returns the mask that was in force before, for a child to inherit.
+    pub fn mask_before(&self) -> SignalMask {
+        SignalMask(self.before)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        mask(libc::SIG_SETMASK, &self.before);
+    }
+}
+
+/// A signal mask, for a child.
+#[derive(Clone, Copy)]
+pub struct SignalMask(pub(super) sigset_t);
+
+impl SignalMask {
+    /// Returns the mask of this thread.
+    pub fn current() -> Self {
+        Self(mask(libc::SIG_BLOCK, &empty()))
+    }
+}
+
+/// A thread about to block in the kernel, all signals held off; see [`Sleeper::wake`].
+///
+/// Dropping it restores the mask.
+pub struct Shield {
+    before: sigset_t,
+}
+
+impl Shield {
+    /// Blocks every signal in this thread but the one that ends a blocking call.
+    ///
+    /// Threads started while it lives inherit that; they call [`Watch::in_helper`].
+    pub fn new() -> Self {
+        prepare_interrupt();
+        let mut all = MaybeUninit::<sigset_t>::uninit();
+        // SAFETY: sigfillset and sigdelset write a valid set to the pointer we own.
+        let all = unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::sigdelset(all.as_mut_ptr(), INTERRUPT);
+            all.assume_init()
+        };
+        Self { before: mask(libc::SIG_SETMASK, &all) }
+    }
+}
+
+impl Default for Shield {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Shield {
+    fn drop(&mut self) {
+        mask(libc::SIG_SETMASK, &self.before);
+    }
+}
+
+/// A thread that can be woken from a blocking call, or from [`Watch::wait`] of a helper.
+#[derive(Clone, Copy)]
+pub struct Sleeper(pthread_t);
+
+// SAFETY: a pthread_t is only an identifier; on Linux it may be used from any thread while the
+// thread it names has not been joined, which the owner of the wait guarantees.
+unsafe impl Send for Sleeper {}
+// SAFETY: as above; sharing an identifier shares nothing mutable.
+unsafe impl Sync for Sleeper {}
+
+impl Sleeper {
+    /// Names the calling thread.
+    pub fn current() -> Self {
+        // SAFETY: pthread_self has no preconditions.
+        Self(unsafe { libc::pthread_self() })
+    }
+
+    /// Ends a blocking call of that thread with `EINTR`, or its [`Watch::wait`] early.
+    ///
+    /// Lost if the thread is not in the call yet: repeat until it acknowledges.
+    pub fn wake(self) {
+        // SAFETY: the thread named is alive: both ends of a wait are joined by its owner, and
+        // the signal has a handler (or is fetched) by then.
+        unsafe { libc::pthread_kill(self.0, INTERRUPT) };
+    }
+}
+
+impl Watch {
+    /// The watch of a helper thread started under a [`Shield`]: fetches `signals` and wake-ups,
+    /// and lets every other signal act as it did before the shield.
+    pub fn in_helper(signals: &[c_int], shield_before: SignalMask) -> Self {
+        let mut watched = empty();
+        add(&mut watched, INTERRUPT);
+        for &signal in signals.iter().filter(|signal| !is_ignored(**signal)) {
+            add(&mut watched, signal);
+        }
+        let before = mask(libc::SIG_SETMASK, &shield_before.0);
+        mask(libc::SIG_BLOCK, &watched);
+        Self { watched, before }
+    }
+}
+
+impl Shield {
+    /// Returns the mask before the shield, for [`Watch::in_helper`].
+    pub fn mask_before(&self) -> SignalMask {
+        SignalMask(self.before)
+    }
+}
+
+impl Arrival {
+    /// Ctrl-Z at the terminal.
+    pub const SUSPEND: Self = Self { signal: SIGTSTP, origin: Origin::Kernel };
+
+    /// Whether this is only [`Sleeper::wake`].
+    pub fn is_wake(self) -> bool {
+        self.signal == INTERRUPT
+    }
+}
+
+/// Sends a signal to a process. `false` if there is no such process.
+pub fn send(pid: u32, signal: c_int) -> bool {
+    // SAFETY: kill has no memory preconditions; a pid that does not fit cannot exist.
+    i32::try_from(pid).is_ok_and(|pid| pid > 0 && unsafe { libc::kill(pid, signal) } == 0)
+}
+
+/// Stops this process until somebody continues it.
+pub fn stop_self() {
+    // SAFETY: raising a signal has no memory preconditions.
+    unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+}
+
+/// Ends this process by a signal's default action, so that a shell loop stops as it does when a
+/// program is interrupted. Returns if the signal does not end processes.
+pub fn die_of(signal: c_int) {
+    let mut only = empty();
+    add(&mut only, signal);
+    // SAFETY: SIG_DFL is a valid disposition, and nothing of ours runs in a handler.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    mask(libc::SIG_UNBLOCK, &only);
+    // SAFETY: raising a signal has no memory preconditions.
+    unsafe { libc::raise(signal) };
+}
+
+/// A child of ours must be waited for, so an inherited "ignore" cannot stay.
+fn forget_ignored_children() {
+    if is_ignored(SIGCHLD) {
+        // SAFETY: SIG_DFL is a valid disposition.
+        unsafe { libc::signal(SIGCHLD, libc::SIG_DFL) };
+    }
+}
+
+fn is_ignored(signal: c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: a null new action only reads; the old one is written where we own the space, and
+    // read only if the call succeeded.
+    unsafe {
+        libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+fn prepare_interrupt() {
+    extern "C" fn nothing(_: c_int) {}
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let handler: extern "C" fn(c_int) = nothing;
+        // SAFETY: an all-zero sigaction is valid; the handler does nothing and is therefore
+        // async-signal-safe. Without SA_RESTART the blocking call returns EINTR.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as usize;
+            libc::sigaction(INTERRUPT, &raw const action, ptr::null_mut());
+        }
+    });
+}
+
+fn fetch(watched: &sigset_t, limit: Option<Duration>) -> Option<Arrival> {
+    loop {
+        let mut about = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let limit = limit.map(|limit| libc::timespec {
+            tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: libc::c_long::from(limit.subsec_nanos() as i32),
+        });
+        let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
+        // SAFETY: the set and the timeout outlive the call, the info is written where we own
+        // the space, and all-zero is a valid siginfo.
+        let signal = unsafe { libc::sigtimedwait(watched, about.as_mut_ptr(), limit) };
+        if signal > 0 {
+            // SAFETY: zeroed above and filled by the kernel.
+            let from_process = unsafe { about.assume_init() }.si_code <= 0;
+            let origin = if from_process { Origin::Process } else { Origin::Kernel };
+            return Some(Arrival { signal, origin });
+        }
+        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return None;
+        }
+    }
+}
+
+fn empty() -> sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigemptyset initialises the set it is given.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        set.assume_init()
+    }
+}
+
+fn add(set: &mut sigset_t, signal: c_int) {
+    // SAFETY: the set is initialised; an invalid number is refused without effect.
+    unsafe { libc::sigaddset(set, signal) };
+}
+
+/// Changes the mask of this thread and returns the one before.
+fn mask(how: c_int, set: &sigset_t) -> sigset_t {
+    let mut before = empty();
+    // SAFETY: both sets are initialised and outlive the call.
+    unsafe { libc::pthread_sigmask(how, set, &raw mut before) };
+    before
+}

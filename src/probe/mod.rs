@@ -1,0 +1,11 @@
+//! Gathering evidence about a resource, disturbing nobody.
+//!
+//! Nothing here takes a lock or changes a byte. The hazard of the whole room: closing a descriptor
+//! of a file drops all the fcntl locks its process has on that file (fcntl(2); in SQLite committed
+//! rows were lost that way), so no file is looked at while an engine has it open in this process.
+
+mod native_look;
+mod native_wait;
+
+pub use native_look::{Busy, Impossible, Look, look};
+pub use native_wait::{NativeError, describe, party, wait_for_native};

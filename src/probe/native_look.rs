@@ -1,0 +1,228 @@
+//! One look at a database: does a foreign native lock keep me from it?
+//!
+//! The look asks and never requests: engines fail on a lock they meet, however short it was. It is
+//! a snapshot, good enough to wait politely and no guarantee of anything; a client that knows
+//! nothing of dbguard can start right after it.
+//!
+//! It lies on the path of every `exec`. A free SQLite file costs stat, open, read, one or two
+//! fcntl, close; `/proc` is read only for engines that use flock.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::native::{self, Ask, Engine, Question, Want, leveldb, lmdb};
+use crate::platform::ask::record_lock_conflict;
+use crate::platform::holders::{flock_conflict, process_of_thread};
+use crate::platform::sniff::{Sniffed, open_unnoticed};
+
+/// What one look saw.
+#[derive(Debug)]
+pub struct Look {
+    /// The engine that the path belongs to; [`Engine::Unknown`] where nothing is there.
+    pub engine: Engine,
+    /// Who is in the way; `None` if nobody is seen to be.
+    pub busy: Option<Busy>,
+    /// Why some question could not be asked; it is then not waited for.
+    pub impossible: Option<Impossible>,
+}
+
+/// A foreign lock that is in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// The process that holds it; `None` where the kernel does not tell.
+    pub pid: Option<u32>,
+    /// What the kernel said instead: -1 for an open file description, 0 for a process outside
+    /// this PID namespace or on another machine.
+    pub raw_pid: i32,
+    /// The file the lock is on: the database or one of its side files.
+    pub file: PathBuf,
+    /// What the holder is doing, as a fragment.
+    pub meaning: &'static str,
+}
+
+/// A question that could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot look for native locks on `{}`", file.display())]
+pub struct Impossible {
+    /// The file it was about.
+    pub file: PathBuf,
+    /// Why not.
+    pub source: io::Error,
+}
+
+/// Who answers for a lock: the process if known, and what the kernel said.
+struct Owner {
+    pid: Option<u32>,
+    raw_pid: i32,
+}
+
+/// Looks whether a foreign native lock keeps `want` from the database at `path`.
+///
+/// `path` is a file or a directory with symbolic links resolved: engines name their side files
+/// after the resolved path. A missing one is free. A FIFO, a device or a socket is not opened and
+/// is free. Does not block, takes no lock, and has everything closed when it returns.
+///
+/// Must not be called while an engine in this process has the database open: closing the
+/// descriptors of the look would drop that engine's locks.
+///
+/// The answer covers fcntl locks, flocks where the engine uses them, and LMDB's write mutex. Locks
+/// that stop nobody, such as those of idle connections in WAL mode, are not reported. What cannot
+/// be asked is told in [`Look::impossible`] and does not count as busy.
+pub fn look(path: &Path, want: Want) -> Look {
+    match open_unnoticed(path) {
+        Ok(Sniffed::File(file)) => look_at_file(path, &file, want),
+        Ok(Sniffed::Directory) => look_at_directory(path, want),
+        Ok(Sniffed::Other) => free(Engine::Unknown),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => free(Engine::Unknown),
+        Err(source) => cannot(path, source),
+    }
+}
+
+fn free(engine: Engine) -> Look {
+    Look { engine, busy: None, impossible: None }
+}
+
+fn cannot(path: &Path, source: io::Error) -> Look {
+    let impossible = Impossible { file: path.to_path_buf(), source };
+    Look { engine: Engine::Unknown, busy: None, impossible: Some(impossible) }
+}
+
+fn look_at_file(path: &Path, file: &File, want: Want) -> Look {
+    let mut head = [0; native::HEAD_BYTES];
+    match read_head(file, &mut head) {
+        Ok(length) => {
+            let engine = native::recognise_file(&head[..length]);
+            put(engine, native::questions(engine, path, want), Some((path, file)))
+        }
+        Err(source) => cannot(path, source),
+    }
+}
+
+fn look_at_directory(path: &Path, want: Want) -> Look {
+    match recognise_directory(path) {
+        Ok(Engine::Lmdb) => {
+            let data = lmdb::data_file(path);
+            put(Engine::Lmdb, native::questions(Engine::Lmdb, &data, want), None)
+        }
+        Ok(engine) => put(engine, native::questions(engine, path, want), None),
+        Err(source) => cannot(path, source),
+    }
+}
+
+/// Recognises a directory without listing it, unless it is a LevelDB that may be a RocksDB.
+fn recognise_directory(path: &Path) -> io::Result<Engine> {
+    let mut names = Vec::new();
+    for name in native::DIRECTORY_MARKERS {
+        if fs::exists(path.join(name))? {
+            names.push(name.to_owned());
+        }
+    }
+    let engine = native::recognise_directory(&names);
+    if engine != Engine::LevelDb {
+        return Ok(engine);
+    }
+    let options = fs::read_dir(path)?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .find(|name| name.starts_with(leveldb::OPTIONS_PREFIX));
+    names.extend(options);
+    Ok(native::recognise_directory(&names))
+}
+
+/// Puts the questions one after the other, until one is answered by a lock.
+///
+/// `opened` is the database file if it is open already: every open saved counts here.
+fn put(engine: Engine, questions: Vec<Question>, opened: Option<(&Path, &File)>) -> Look {
+    let mut look = free(engine);
+    let mut side: Option<(PathBuf, Option<File>)> = None;
+    for question in questions {
+        let answered = match opened {
+            Some((path, file)) if path == question.file => answer(&question, file),
+            _ => answer_beside(&question, &mut side),
+        };
+        match answered {
+            Ok(None) => {}
+            Ok(Some(Owner { pid, raw_pid })) => {
+                let Question { file, meaning, .. } = question;
+                look.busy = Some(Busy { pid, raw_pid, file, meaning });
+                return look;
+            }
+            Err(source) => {
+                let impossible = Impossible { file: question.file, source };
+                look.impossible.get_or_insert(impossible);
+            }
+        }
+    }
+    look
+}
+
+/// Puts a question about a side file, which stays open in `side` for the next one.
+fn answer_beside(
+    question: &Question,
+    side: &mut Option<(PathBuf, Option<File>)>,
+) -> io::Result<Option<Owner>> {
+    if side.as_ref().is_none_or(|(path, _)| *path != question.file) {
+        *side = Some((question.file.clone(), open_side(&question.file)?));
+    }
+    match side {
+        Some((_, Some(file))) => answer(question, file),
+        _ => Ok(None),
+    }
+}
+
+/// Opens a side file; `None` where there is none, or nothing that an engine could have locked.
+fn open_side(path: &Path) -> io::Result<Option<File>> {
+    match open_unnoticed(path) {
+        Ok(Sniffed::File(file)) => Ok(Some(file)),
+        Ok(Sniffed::Directory | Sniffed::Other) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn answer(question: &Question, file: &File) -> io::Result<Option<Owner>> {
+    match question.ask {
+        Ask::Record { write, start, length } => {
+            let conflict = record_lock_conflict(file, write, start, length)?;
+            Ok(conflict.map(|lock| Owner { pid: lock.pid, raw_pid: lock.raw_pid }))
+        }
+        Ask::Flock { write } => {
+            let id = crate::platform::facts(&file)?.id;
+            let holder = flock_conflict(id, &question.file, write)?;
+            Ok(holder.map(|holder| Owner {
+                pid: holder.pid,
+                raw_pid: i32::try_from(holder.lock.raw_pid).unwrap_or(0),
+            }))
+        }
+        Ask::LmdbWriter => lmdb_writer(file),
+    }
+}
+
+/// Returns the process whose thread is in a write transaction.
+///
+/// The word in the lock file means nothing when nobody has the environment open: it survives a
+/// power loss. A writer in another PID namespace has a number of that namespace and is not seen,
+/// or, rarely, taken for the process that has this number here.
+fn lmdb_writer(lock_file: &File) -> io::Result<Option<Owner>> {
+    if record_lock_conflict(lock_file, true, lmdb::OPEN_BYTE, 1)?.is_none() {
+        return Ok(None);
+    }
+    let mut head = [0; lmdb::LOCK_HEAD_BYTES];
+    let length = read_head(lock_file, &mut head)?;
+    let process = lmdb::writer_thread(&head[..length]).and_then(process_of_thread);
+    Ok(process.map(|pid| Owner { pid: Some(pid), raw_pid: i32::try_from(pid).unwrap_or(0) }))
+}
+
+/// Reads the beginning of a file and returns how much there was.
+fn read_head(mut file: &File, head: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < head.len() {
+        match file.read(&mut head[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}

@@ -1,0 +1,191 @@
+//! Waits, politely, until no foreign native lock is in the way.
+//!
+//! The wait never requests a native lock, not for an instant: engines fail on a lock they meet.
+//! It asks, then sleeps on the holder's end, from 1 ms doubling to 50 ms. A courtesy and not a
+//! promise: a client that knows nothing of dbguard can start between the look and the command.
+
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::native_look::{Busy, Look, look};
+use crate::error::Party;
+use crate::lock::{
+    Blocked, Companion, LockError, Mode, News, Observer, Patience, Subject, Verdict, Vigil,
+    WaitReport, own_ancestor,
+};
+use crate::native::Want;
+use crate::platform::process::ProcessHandle;
+use crate::platform::{process, signals};
+
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(50);
+
+/// Why the native lock was not waited out.
+#[derive(Debug, thiserror::Error)]
+pub enum NativeError {
+    /// It is held, and waiting was not wanted, or did not help in time.
+    #[error("`{}` is {}", path.display(), busy.meaning)]
+    Busy {
+        /// The database.
+        path: std::path::PathBuf,
+        /// Who holds it.
+        busy: Busy,
+        /// The time was up; otherwise waiting was not wanted.
+        timed_out: bool,
+    },
+    /// As for the guard lock: a signal, or a wait for our own ancestor.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The helper of the wait could not be started.
+    #[error("cannot wait for native locks")]
+    Io(#[source] io::Error),
+}
+
+/// Blocks until the look finds nothing in the way. Everything it opened is closed again.
+///
+/// Returns why a look was impossible, if it was: that is then not waited for.
+///
+/// # Errors
+/// See [`NativeError`].
+pub fn wait_for_native(
+    path: &Path,
+    mode: Mode,
+    patience: &Patience,
+    observer: &dyn Observer,
+) -> Result<Option<String>, NativeError> {
+    let want = if mode == Mode::Exclusive { Want::Exclusive } else { Want::Shared };
+    let Look { busy, impossible, .. } = look(path, want);
+    let Some(busy) = busy else {
+        return Ok(impossible.map(|why| format!("{why}: {}", why.source)));
+    };
+    refuse_own_ancestor(path, &busy)?;
+    if patience.nonblock {
+        return Err(NativeError::Busy { path: path.into(), busy, timed_out: false });
+    }
+    let wait = Wait { path, mode, patience, observer, busy: std::sync::Mutex::new(busy) };
+    Vigil::keep(None, patience.deadline, &wait, |vigil| wait.keep(vigil, want))
+        .map_err(NativeError::Io)?
+}
+
+struct Wait<'a> {
+    path: &'a Path,
+    mode: Mode,
+    patience: &'a Patience,
+    observer: &'a dyn Observer,
+    busy: std::sync::Mutex<Busy>,
+}
+
+impl Wait<'_> {
+    fn keep(&self, vigil: &Vigil<'_>, want: Want) -> Result<Option<String>, NativeError> {
+        let mut pause = SHORTEST;
+        loop {
+            let blocked = vigil.poll(|| {
+                self.pause(pause);
+                pause = (pause * 2).min(LONGEST);
+                let found = look(self.path, want).busy;
+                let free = found.is_none();
+                found.into_iter().for_each(|busy| *self.busy() = busy);
+                Ok(free)
+            });
+            if blocked.map_err(NativeError::Io)? == Blocked::Granted {
+                return Ok(None);
+            }
+            match vigil.news() {
+                News::Over(Verdict::Suspend) => {
+                    signals::stop_self();
+                    vigil.resume();
+                }
+                News::Over(Verdict::Signal(signal)) => {
+                    return Err(LockError::Interrupted(signal).into());
+                }
+                News::Over(Verdict::Deadline | Verdict::Deadlock(_)) => {
+                    let busy = self.busy().clone();
+                    return Err(NativeError::Busy {
+                        path: self.path.into(),
+                        busy,
+                        timed_out: true,
+                    });
+                }
+                News::Kept | News::LookAgain | News::None => {}
+            }
+        }
+    }
+
+    /// Sleeps for a while, or until the holder ends.
+    fn pause(&self, pause: Duration) {
+        let pid = self.busy().pid;
+        match pid.and_then(|pid| ProcessHandle::open(pid).ok()) {
+            // The handle only makes the sleep shorter; without it the clock does.
+            Some(handle) => drop(handle.wait(pause)),
+            None => thread::sleep(pause),
+        }
+    }
+
+    fn busy(&self) -> std::sync::MutexGuard<'_, Busy> {
+        self.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Companion for Wait<'_> {
+    fn next_due(&self) -> Option<Instant> {
+        self.observer.next_due()
+    }
+
+    fn show(&self) {
+        let busy = self.busy().clone();
+        let now = Instant::now();
+        self.observer.waiting(&WaitReport {
+            path: self.path.to_path_buf(),
+            mode: self.mode,
+            subject: Subject::Native(describe(&busy)),
+            holders: party(&busy).into_iter().collect(),
+            position: None,
+            waited: now.saturating_duration_since(self.patience.started),
+            left: self.patience.deadline.map(|end| end.saturating_duration_since(now)),
+        });
+    }
+
+    fn deadlock(&self) -> Option<String> {
+        None
+    }
+}
+
+/// An ancestor of ours that has the database open waits for us, so we must not wait for it.
+fn refuse_own_ancestor(path: &Path, busy: &Busy) -> Result<(), NativeError> {
+    let Some(pid) = busy.pid.filter(|pid| own_ancestor(*pid)) else { return Ok(()) };
+    let name = process::command_line(pid).map(|words| words.join(" ")).unwrap_or_default();
+    Err(NativeError::Lock(LockError::Deadlock {
+        path: path.into(),
+        reason: format!("this command's own ancestor {name} (pid {pid}) has it: {}", busy.meaning),
+        hint: "close the database in that program first, or use --native ignore",
+    }))
+}
+
+/// Returns `writing (EXCLUSIVE) by sqlite3 a.db (pid 7)`.
+pub fn describe(busy: &Busy) -> String {
+    let who = match busy.pid {
+        Some(pid) => {
+            let name = process::command_line(pid).map(|words| words.join(" "));
+            format!("{} (pid {pid})", name.unwrap_or_else(|| "a process".to_owned()))
+        }
+        None if busy.raw_pid == 0 => {
+            "a process outside this container, or on another machine".to_owned()
+        }
+        None => "a process that the kernel does not name".to_owned(),
+    };
+    format!("{} by {who}", busy.meaning)
+}
+
+/// Returns the holder of a native lock as it is shown in JSON.
+pub fn party(busy: &Busy) -> Option<Party> {
+    let pid = busy.pid?;
+    Some(Party {
+        pid,
+        command: process::command_line(pid),
+        process_state: process::state(pid),
+        via: "kernel",
+        ..Party::default()
+    })
+}

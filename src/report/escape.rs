@@ -1,0 +1,35 @@
+//! Text from elsewhere, made harmless.
+
+/// Returns the text with control, bidirectional and invisible characters as escapes, so that a
+/// command line or a file name cannot move the cursor or pretend to be another.
+pub fn escaped(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_invisible(character) {
+            harmless.extend(character.escape_default());
+        } else {
+            harmless.push(character);
+        }
+    }
+    harmless
+}
+
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn a_terminal_sees_no_control_characters() {
+        assert_eq!(escaped("a\x1b[2Jb\n\u{202e}c"), "a\\u{1b}[2Jb\\n\\u{202e}c");
+    }
+
+    #[test]
+    fn ordinary_text_stays() {
+        assert_eq!(escaped("python etl.py --name=J\u{fc}rgen"), "python etl.py --name=J\u{fc}rgen");
+    }
+}

@@ -1,0 +1,148 @@
+//! How a wait stands, on one line.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::party::described;
+use super::words::{duration, shown_path};
+use crate::error::Party;
+use crate::lock::{Subject, WaitReport};
+
+/// Returns `waiting 12s for analytics.db (exclusive): held by python etl.py (pid 4711, ana) for
+/// 3m; 2nd in line; gives up in 18s (-w)`.
+pub fn waiting_in_words(report: &WaitReport, directory: Option<&Path>) -> String {
+    let path = shown_path(&report.path, directory);
+    let waited = duration(report.waited);
+    let mut text = format!("waiting {waited} for {path} ({})", report.mode.word());
+    match &report.subject {
+        Subject::Native(lock) => text.push_str(&format!(": native lock, {lock}")),
+        Subject::Leftover => text.push_str(": what a dead holder left is still running"),
+        Subject::Guard if report.holders.is_empty() => text.push_str(": its turn has not come"),
+        Subject::Guard => text.push_str(&format!(": held by {}", holders(&report.holders))),
+    }
+    if let Some(position) = report.position {
+        text.push_str(&format!("; {} in line", ordinal(position)));
+    }
+    if let Some(left) = report.left {
+        text.push_str(&format!("; gives up in {} (-w)", duration(left)));
+    }
+    text
+}
+
+fn holders(holders: &[Party]) -> String {
+    let first = holders.first().map(|party| described(party, true)).unwrap_or_default();
+    match holders.len() {
+        0 | 1 => first,
+        2 => format!("{first} and 1 other"),
+        count => format!("{first} and {} others", count - 1),
+    }
+}
+
+fn ordinal(position: usize) -> String {
+    match position {
+        1 => "next".to_owned(),
+        _ => {
+            let ending = match (position % 10, position % 100) {
+                (_, 11..=13) => "th",
+                (1, _) => "st",
+                (2, _) => "nd",
+                (3, _) => "rd",
+                _ => "th",
+            };
+            format!("{position}{ending}")
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    schema: u32,
+    event: &'static str,
+    path: &'a Path,
+    mode: &'static str,
+    subject: &'static str,
+    holders: &'a [Party],
+    position: Option<usize>,
+    waited_ms: u128,
+    left_ms: Option<u128>,
+}
+
+/// Returns one JSON line, not ended.
+pub fn waiting_in_json(report: &WaitReport) -> String {
+    let line = Line {
+        schema: 1,
+        event: "waiting",
+        path: &report.path,
+        mode: report.mode.word(),
+        subject: match report.subject {
+            Subject::Guard => "guard",
+            Subject::Native(_) => "native",
+            Subject::Leftover => "leftover",
+        },
+        holders: &report.holders,
+        position: report.position,
+        waited_ms: report.waited.as_millis(),
+        left_ms: report.left.map(|left| left.as_millis()),
+    };
+    // A path that is not UTF-8 has no JSON; the wait goes on without the line.
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use super::{ordinal, waiting_in_json, waiting_in_words};
+    use crate::error::Party;
+    use crate::lock::{Mode, Subject, WaitReport};
+
+    fn report() -> WaitReport {
+        WaitReport {
+            path: PathBuf::from("/srv/analytics.db"),
+            mode: Mode::Exclusive,
+            subject: Subject::Guard,
+            holders: vec![Party {
+                pid: 4711,
+                command: Some(vec!["python".into(), "etl.py".into()]),
+                user: Some("ana".into()),
+                for_ms: Some(180_000),
+                process_state: "sleeping",
+                ..Party::default()
+            }],
+            position: Some(2),
+            waited: Duration::from_secs(12),
+            left: Some(Duration::from_secs(18)),
+        }
+    }
+
+    #[test]
+    fn the_line_names_the_holder_the_place_and_the_end() {
+        assert_eq!(
+            waiting_in_words(&report(), Some(Path::new("/srv"))),
+            "waiting 12s for analytics.db (exclusive): held by python etl.py (pid 4711, ana) \
+             for 3m; 2nd in line; gives up in 18s (-w)"
+        );
+    }
+
+    #[test]
+    fn a_native_lock_is_said_to_be_one() {
+        let subject = Subject::Native("writing (EXCLUSIVE) by sqlite3 (pid 7)".into());
+        let words = waiting_in_words(&WaitReport { subject, left: None, ..report() }, None);
+        assert!(words.contains(": native lock, writing"), "{words}");
+    }
+
+    #[test]
+    fn places_are_ordinals() {
+        let all: Vec<_> = [1, 2, 3, 4, 11, 21, 112].into_iter().map(ordinal).collect();
+        assert_eq!(all, ["next", "2nd", "3rd", "4th", "11th", "21st", "112th"]);
+    }
+
+    #[test]
+    fn the_json_line_is_json() {
+        let line: serde_json::Value =
+            serde_json::from_str(&waiting_in_json(&report())).expect("valid JSON");
+        assert_eq!((&line["event"], &line["position"]), (&"waiting".into(), &2.into()));
+    }
+}
