@@ -11,16 +11,21 @@ pub mod probe;
 pub mod report;
 pub mod supervise;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
-/// Runs dbguard as the process's arguments say, and returns how the process has to end.
+/// Runs dbguard as the arguments say, which begin after the program's name, and returns its exit
+/// code.
 ///
 /// Does not return where the end is a signal: after Ctrl-C the process ends by SIGINT, so that
-/// a shell's loop stops.
-pub fn run() -> ExitCode {
-    let end = commands::run(std::env::args_os().skip(1).collect());
+/// a shell's loop stops. A defect ends it with [`outcome::Outcome::Internal`], never by
+/// unwinding.
+pub fn run(arguments: Vec<OsString>) -> u8 {
+    platform::signals::ignore_broken_pipes();
+    let Ok(end) = std::panic::catch_unwind(|| commands::run(arguments)) else {
+        return outcome::Outcome::Internal.code();
+    };
     if let Some(signal) = end.signal {
         platform::signals::die_of(signal);
     }
-    ExitCode::from(end.code)
+    end.code
 }

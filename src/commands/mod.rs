@@ -24,6 +24,7 @@ use crate::cli::{self, Refusal, Request};
 use crate::error::Failure;
 use crate::lock::ClaimId;
 use crate::outcome::Outcome;
+use crate::platform::step::step;
 use voice::Voice;
 
 /// How the process has to end.
@@ -44,6 +45,7 @@ impl From<Outcome> for End {
 
 /// Does what the arguments ask for; they begin after the program's name.
 pub fn run(arguments: Vec<OsString>) -> End {
+    step("begun");
     match cli::parse(arguments) {
         Ok((request, output)) => {
             let mut voice = Voice::before_settings(output.format());
@@ -68,6 +70,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
     let id = ClaimId::new().map_err(|error| {
         Failure::new(Outcome::OsError, "cannot get random numbers").caused_by(error)
     })?;
+    step("parsed");
     logging::start(settings, voice.log_level(), id)?;
     match request {
         Request::Exec(arguments) => exec::exec(arguments.resolve(settings), settings, voice, id),

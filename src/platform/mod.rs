@@ -10,6 +10,7 @@
 //! | the whole-file lock | [`try_lock_shared`], [`lock_exclusive`], [`unlock`], … |
 //! | signals | [`signals`] |
 //! | processes | [`process`], [`Liveness`] |
+//! | the beginning of the process | [`entry`] |
 //! | starting a command | [`spawn`] |
 //! | kernel locks of others | [`ask`], [`lock_table`], [`holders`] |
 //! | a database, opened without a trace | [`sniff`] |
@@ -23,6 +24,7 @@ mod unix;
 #[cfg(unix)]
 pub use unix::{
     dir::{Access, Dir, own},
+    entry,
     file::{
         Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
         lock_exclusive, lock_shared, try_lock_exclusive, try_lock_shared, unlock,

@@ -33,8 +33,13 @@ mod hooks {
 
     use super::io;
 
-    /// Stops the process if `DBGUARD_TEST_STOP_AT` names this step.
+    /// Stops the process if `DBGUARD_TEST_STOP_AT` names this step; with
+    /// `DBGUARD_TEST_TIMES` it also tells when the step was reached.
     pub fn step(name: &str) {
+        if env::var_os("DBGUARD_TEST_TIMES").is_some() {
+            let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+            eprintln!("step {name} {}", now.tv_sec * 1_000_000_000 + now.tv_nsec);
+        }
         if env::var("DBGUARD_TEST_STOP_AT").is_ok_and(|wanted| wanted == name) {
             crate::platform::signals::stop_self();
         }

@@ -2,7 +2,7 @@
 //! command lines lie, and `/proc` may be hidden.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +14,9 @@ use crate::platform::Liveness;
 
 /// A command line longer than this is cut: it is only shown.
 const COMMAND_LINE_BYTES: usize = 4096;
+
+/// More than the fields that are read ever take.
+const STAT_BYTES: usize = 512;
 
 /// What `/proc/<pid>/stat` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,14 @@ pub struct ProcessStat {
 
 /// Returns what the kernel says of a process, `None` if there is none or it is hidden.
 pub fn stat(pid: u32) -> Option<ProcessStat> {
-    parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    let mut line = [0; STAT_BYTES];
+    parse_stat(read_once(&format!("/proc/{pid}/stat"), &mut line)?)
+}
+
+/// Reads a short file of the kernel's: three calls, where `fs::read` probes for the size.
+fn read_once<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    let length = fs::File::open(path).ok()?.read(buffer).ok()?;
+    buffer.get(..length)
 }
 
 /// Reads a `stat` line. The program's name may hold anything, so fields count from the last `)`.
@@ -113,8 +123,9 @@ pub fn user_of(pid: u32) -> Option<u32> {
 
 /// Returns the id of this boot of the machine.
 pub fn boot_id() -> Option<String> {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(id.trim().to_owned())
+    let mut id = [0; 64];
+    let id = read_once("/proc/sys/kernel/random/boot_id", &mut id)?;
+    Some(std::str::from_utf8(id).ok()?.trim().to_owned())
 }
 
 /// Returns the number of the namespace in which this process's pids mean something.

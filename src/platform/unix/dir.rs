@@ -17,7 +17,13 @@ use super::file::{Facts, facts};
 
 /// Big enough that one call lists about 2,700 claims: a listing that needs two calls can miss
 /// an entry that is renamed between them (measured on ext4).
-const LISTING_BYTES: usize = 128 * 1024;
+const MANY_BYTES: usize = 128 * 1024;
+
+/// Tried first: enough for the directories of a lock that is not contended.
+const FEW_BYTES: usize = 2048;
+
+/// The most that an entry takes besides its name: a header, a NUL, and padding.
+const ENTRY_BYTES: usize = 32;
 
 /// How a file of our own is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,22 +135,53 @@ impl Dir {
         Ok(fs::renameat(&self.descriptor, name, &to.descriptor, new_name)?)
     }
 
-    /// Calls `each` with every name in the directory that is valid UTF-8, dot names included.
+    /// Calls `each` with every name in the directory that is valid UTF-8, and whether it is a
+    /// directory. Names that are not UTF-8 cannot be ours and are left out.
     ///
-    /// Names that are not UTF-8 cannot be ours and are left out.
+    /// All names come from one call of the kernel where they fit, so that one that is renamed
+    /// meanwhile is not missed.
     pub fn each_name(&self, mut each: impl FnMut(&str, bool)) -> io::Result<()> {
+        let mut few = [MaybeUninit::uninit(); FEW_BYTES];
+        if let Some(few) = self.list(&mut few)? {
+            few.iter().for_each(|(name, directory)| each(name, *directory));
+            return Ok(());
+        }
+        // On the heap: the compiler would touch every page of so large a frame, each time.
+        let mut many = vec![MaybeUninit::uninit(); MANY_BYTES];
         fs::seek(&self.descriptor, fs::SeekFrom::Start(0))?;
-        let mut buffer = [const { MaybeUninit::uninit() }; LISTING_BYTES];
-        let mut listing = RawDir::new(&self.descriptor, &mut buffer);
+        let mut listing = RawDir::new(&self.descriptor, &mut many);
         while let Some(entry) = listing.next() {
             let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else { continue };
-            if name != "." && name != ".." {
+            if let Some(name) = own_name(entry.file_name()) {
                 each(name, entry.file_type() == FileType::Directory);
             }
         }
         Ok(())
     }
+
+    /// Lists the directory if one call with this buffer reaches its end.
+    fn list(&self, buffer: &mut [MaybeUninit<u8>]) -> io::Result<Option<Vec<(String, bool)>>> {
+        fs::seek(&self.descriptor, fs::SeekFrom::Start(0))?;
+        let mut listing = RawDir::new(&self.descriptor, buffer);
+        let mut names = Vec::new();
+        while let Some(entry) = listing.next() {
+            let entry = entry?;
+            if let Some(name) = own_name(entry.file_name()) {
+                names.push((name.to_owned(), entry.file_type() == FileType::Directory));
+            }
+            if listing.is_buffer_empty() {
+                break;
+            }
+        }
+        // A buffer with this much room left would have held another entry.
+        let used: usize = names.iter().map(|(name, _)| name.len() + ENTRY_BYTES).sum();
+        Ok((used < FEW_BYTES / 2).then_some(names))
+    }
+}
+
+/// Returns a name that can be ours.
+fn own_name(name: &std::ffi::CStr) -> Option<&str> {
+    name.to_str().ok().filter(|name| *name != "." && *name != "..")
 }
 
 /// Gives a directory or a file of ours its final permissions and owner.

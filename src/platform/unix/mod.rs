@@ -1,6 +1,7 @@
 //! What all Unixes share.
 
 pub mod dir;
+pub mod entry;
 pub mod file;
 pub mod host;
 pub mod signals;

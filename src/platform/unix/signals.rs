@@ -10,6 +10,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use libc::{c_int, pthread_t, sigset_t};
@@ -198,6 +199,23 @@ impl Arrival {
         self.signal == INTERRUPT
     }
 }
+
+/// A reader that goes away is an error of a write, not the end of the process. Where the
+/// process was started with broken pipes ignored already, its command will be too.
+pub fn ignore_broken_pipes() {
+    if !is_ignored(SIGPIPE) {
+        RESTORE_SIGPIPE.store(true, Ordering::Relaxed);
+        // SAFETY: SIG_IGN is a valid disposition.
+        unsafe { libc::signal(SIGPIPE, libc::SIG_IGN) };
+    }
+}
+
+/// Whether a command must get the default for broken pipes back.
+pub(super) fn restores_broken_pipes() -> bool {
+    RESTORE_SIGPIPE.load(Ordering::Relaxed)
+}
+
+static RESTORE_SIGPIPE: AtomicBool = AtomicBool::new(false);
 
 /// Sends a signal to a process. `false` if there is no such process.
 pub fn send(pid: u32, signal: c_int) -> bool {

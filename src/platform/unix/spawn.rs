@@ -15,7 +15,7 @@ use std::ptr;
 use libc::{c_char, c_int};
 use rustix::process::{self as rx, Pid, WaitId, WaitIdOptions};
 
-use super::signals::{SIGPIPE, SignalMask};
+use super::signals::{SIGPIPE, SignalMask, restores_broken_pipes};
 
 /// Our descriptors get numbers from here on in the command, out of the way of scripts that
 /// count from 3, and of a make jobserver.
@@ -53,7 +53,7 @@ pub enum Change {
 }
 
 impl Child {
-    /// Starts the command. Signals that Rust's runtime ignores are back at their default in it.
+    /// Starts the command. What dbguard changed about signals for itself is as it was in it.
     ///
     /// A file that the kernel refuses as "no executable format" is given to `/bin/sh`, as
     /// `execvp(3)` does.
@@ -109,7 +109,9 @@ pub fn become_command(launch: &Launch<'_>) -> io::Error {
     }
     // SAFETY: SIG_DFL is a valid disposition; the mask was initialised when it was read.
     unsafe {
-        libc::signal(SIGPIPE, libc::SIG_DFL);
+        if restores_broken_pipes() {
+            libc::signal(SIGPIPE, libc::SIG_DFL);
+        }
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const launch.mask.0, ptr::null_mut());
     }
     let error = execute(launch.program, launch.arguments, launch.environment);
@@ -225,7 +227,9 @@ impl Attributes {
         unsafe {
             let mut defaults = MaybeUninit::uninit();
             libc::sigemptyset(defaults.as_mut_ptr());
-            libc::sigaddset(defaults.as_mut_ptr(), SIGPIPE);
+            if restores_broken_pipes() {
+                libc::sigaddset(defaults.as_mut_ptr(), SIGPIPE);
+            }
             let to = &raw mut attributes.0;
             check(libc::posix_spawnattr_setsigdefault(to, defaults.as_ptr()))?;
             check(libc::posix_spawnattr_setsigmask(to, &raw const mask.0))?;

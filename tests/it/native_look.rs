@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use dbguard::native::{Engine, Want};
-use dbguard::probe::native_look::{Busy, look};
+use dbguard::probe::{Busy, look};
 
 const ROLLBACK: Engine = Engine::Sqlite { wal: false };
 const WAL: Engine = Engine::Sqlite { wal: true };

@@ -1,0 +1,104 @@
+//! The parts this very test binary plays when it is started as a command.
+//!
+//! Re-executing ourselves needs no second program to build, find and install. The part comes in
+//! a variable, as a JSON list of words; a test run without it passes at once.
+
+use std::env;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{self, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::intervals;
+
+/// Names the part to play.
+pub const PART: &str = "ACTOR_PART";
+
+/// How often a holder says that it is still there.
+const BEAT: Duration = Duration::from_millis(1);
+
+/// Returns the command line that plays the part given in the environment.
+pub fn words() -> Vec<String> {
+    let me = env::current_exe().expect("this binary has a path");
+    let me = me.to_str().expect("the build directory's path is text").to_owned();
+    let this_test = "actor::plays_the_part_in_its_environment";
+    vec![me, "--exact".into(), this_test.into(), "--nocapture".into(), "--test-threads=1".into()]
+}
+
+/// Returns [`words`] as one shell word list.
+pub fn shell_words() -> String {
+    words().iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the part of somebody who holds a lock for a while and records it.
+pub fn holder(log: &Path, resource: &str, mode: &str, key: &str, hold: Duration) -> String {
+    let log = log.to_str().expect("the temp dir's path is text");
+    let hold = hold.as_micros().to_string();
+    serde_json::json!(["hold", log, resource, mode, key, hold]).to_string()
+}
+
+/// Returns the part of the leader of a new session on a terminal, which becomes `words`.
+pub fn session(terminal: &Path, words: &[&str]) -> String {
+    let terminal = terminal.to_str().expect("a terminal's path is text");
+    let mut part = vec!["session", terminal];
+    part.extend(words);
+    serde_json::json!(part).to_string()
+}
+
+/// Returns the monotonic clock in nanoseconds, the same for all processes.
+pub fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).expect("the clock began at zero");
+    seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).expect("below a second")
+}
+
+#[test]
+fn plays_the_part_in_its_environment() {
+    let Ok(part) = env::var(PART) else {
+        return;
+    };
+    let part: Vec<String> = serde_json::from_str(&part).expect("the part is a list of words");
+    let words: Vec<&str> = part.iter().map(String::as_str).collect();
+    match &words[..] {
+        ["hold", log, resource, mode, key, hold] => {
+            let hold = Duration::from_micros(hold.parse().expect("microseconds"));
+            hold_for(log, resource, mode, key, hold);
+        }
+        ["session", terminal, program, arguments @ ..] => lead(terminal, program, arguments),
+        _ => panic!("no such part: {words:?}"),
+    }
+    process::exit(0);
+}
+
+fn hold_for(log: &str, resource: &str, mode: &str, key: &str, hold: Duration) {
+    let start = now();
+    let id = format!("{}.{start}", process::id());
+    let mut log = OpenOptions::new().append(true).create(true).open(log).expect("open the log");
+    // One write a line: lines of several processes never mix.
+    let mut record = |time: u64| {
+        log.write_all(intervals::line(&id, time, resource, mode, key).as_bytes()).expect("log");
+    };
+    record(start);
+    let deadline = Instant::now() + hold;
+    while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+        thread::sleep(left.min(BEAT));
+        record(now());
+    }
+    record(now());
+}
+
+fn lead(terminal: &str, program: &str, arguments: &[&str]) {
+    rustix::process::setsid().expect("no group leader: started by a test");
+    // The first terminal that a session leader opens becomes its controlling terminal.
+    let terminal = File::options().read(true).write(true).open(terminal).expect("open the tty");
+    let handle = || terminal.try_clone().expect("a descriptor more");
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(handle()).stdout(handle()).stderr(handle());
+    let error = command.env_remove(PART).exec();
+    panic!("{program}: {error}");
+}

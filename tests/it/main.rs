@@ -1,0 +1,56 @@
+//! The integration tests: the real binary, on real files, among real processes.
+//!
+//! | module | what it proves |
+//! |---|---|
+//! | `exclusion` | two conflicting holders never run together, whatever happens to files |
+//! | `resources` | which names mean one lock, and what keys are |
+//! | `trust` | owners, modes, planted links and special files |
+//! | `queue` | order: first come, first served; readers share; nobody is passed but the stopped |
+//! | `crash` | dbguard killed and stopped at every step |
+//! | `nested` | a call inside a call joins, and siblings exclude each other |
+//! | `deadlock` | waits that could never end are refused |
+//! | `supervise` | the command's life: descriptors, signals, limits, retries |
+//! | `terminal` | Ctrl-C, Ctrl-Z, `fg`, window size, and the waiting line on a terminal |
+//! | `native` | the database engines' own locks are waited for and never disturbed |
+//! | `flock_compat` | what a user of flock(1) expects, and each difference from it |
+//! | `bad_days` | full disks, missing permissions, closed descriptors |
+//! | `hostile` | garbage and malice inside the state directory |
+//! | `native_look` | one look at each engine in each state, against the real sqlite3 |
+//! | `generated` | the checked-in completions and manual pages are what the program generates |
+//! | `codes` | every exit code and message, for real |
+//! | `storm` | the overlap storm |
+//!
+//! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools, `actor`
+//! the parts that this very binary plays as a command, `pty` the terminal. Steps of dbguard are
+//! reached through hooks that exist only with `--features test-hooks`; without them (and where a
+//! tool such as `flock` is missing) a test prints why it is skipped.
+//!
+//! The storm runs for 20 s; `DBGUARD_STORM_SECONDS=600 cargo test --features test-hooks --test it
+//! storm -- --nocapture` makes it ten minutes, and `DBGUARD_STORM_SEED` repeats a run.
+//!
+//! The harness sees and stops processes through `/proc` and pidfds, so it is Linux only.
+#![cfg(target_os = "linux")]
+
+mod actor;
+mod bad_days;
+mod codes;
+mod crash;
+mod deadlock;
+mod exclusion;
+mod flock_compat;
+mod generated;
+mod hostile;
+mod intervals;
+mod native;
+mod native_look;
+mod nested;
+mod process;
+mod pty;
+mod queue;
+mod resources;
+mod scene;
+mod storm;
+mod storm_crew;
+mod supervise;
+mod terminal;
+mod trust;
