@@ -68,12 +68,12 @@ impl<'a> Display<'a> {
             return report::waiting_in_json(report) + "\n";
         }
         let directory = std::env::current_dir().ok();
-        let words = report::waiting_in_words(report, directory.as_deref());
         if !self.live {
+            let words = report::waiting_in_words(report, directory.as_deref());
             return format!("dbguard: {words}\n");
         }
         let width = host::terminal_width().unwrap_or(80).saturating_sub(1);
-        let words: String = words.chars().take(width).collect();
+        let words = report::waiting_in_width(report, directory.as_deref(), width);
         format!("\r\x1b[2K{words}")
     }
 }

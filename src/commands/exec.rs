@@ -269,8 +269,8 @@ impl Job<'_> {
         if outcome == Outcome::MaxHold {
             let limit = self.run.max_hold.finite().unwrap_or_default();
             let limit = crate::report::duration(limit);
-            let message =
-                format!("{} was ended after holding the lock for {limit}", self.program.name());
+            let (name, files) = (self.program.name(), self.shown_files());
+            let message = format!("{name} was ended: it held {files} for longer than {limit}");
             let failure = Failure::new(Outcome::MaxHold, message);
             return self.voice.fail(&failure.hint("allow more with --max-hold"));
         }

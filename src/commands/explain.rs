@@ -91,9 +91,9 @@ fn contended(outcome: Outcome, what: &str, contention: &Contention, voice: &Voic
     let mut failure = Failure::new(outcome, format!("{path} {what}"));
     let held = match contention.holders.as_slice() {
         [] => "nobody can be seen holding it".to_owned(),
-        [one] => format!("held by {}", report::described(one, false)),
+        [one] => format!("held by {}", report::described(one)),
         [first, rest @ ..] => {
-            format!("held by {} and {}", report::described(first, false), others(rest.len()))
+            format!("held by {} and {}", report::described(first), others(rest.len()))
         }
     };
     let wait = match contention.waiters {

@@ -103,6 +103,9 @@ pub fn take(wish: &Wish<'_>, settings: &Settings, voice: &Voice) -> Result<Locks
         let guard = acquire(&request).map_err(|error| fail(&error))?;
         display.finish();
         voice.detail(|| acquired(&guard, begun, voice));
+        if !guard.is_joined() && locks.held.names(guard.place()) {
+            voice.detail(|| format!("{HELD_VARIABLE} names a claim that is gone; not joined"));
+        }
         guard.entries().into_iter().for_each(|entry| locks.held.push(entry));
         locks.guards.push(guard);
     }

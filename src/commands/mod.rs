@@ -19,6 +19,7 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
+use crate::cli::output_args::Format;
 use crate::cli::settings::Settings;
 use crate::cli::{self, Refusal, Request};
 use crate::error::Failure;
@@ -46,7 +47,12 @@ impl From<Outcome> for End {
 /// Does what the arguments ask for; they begin after the program's name.
 pub fn run(arguments: Vec<OsString>) -> End {
     step("begun");
+    let options = arguments.split(|word| word == "--").next().unwrap_or_default();
+    let json = options.iter().any(|word| word == "--json");
     match cli::parse(arguments) {
+        // Documents never depend on a working environment.
+        Ok((Request::Completions(shell), _)) => print(&cli::documents::completions(shell).1),
+        Ok((Request::Man(page), _)) => print(&cli::documents::manual_page(page)),
         Ok((request, output)) => {
             let mut voice = Voice::before_settings(output.format());
             match Settings::read(|name| env::var_os(name)) {
@@ -60,8 +66,8 @@ pub fn run(arguments: Vec<OsString>) -> End {
         }
         Err(Refusal::Show { text }) => print(text.as_bytes()),
         Err(Refusal::Fail(failure)) => {
-            // What was typed could not be read, so neither could --json.
-            Voice::before_settings(cli::output_args::Format::Text).fail(&failure)
+            let format = if json { Format::Json } else { Format::Text };
+            Voice::before_settings(format).fail(&failure)
         }
     }
 }
@@ -76,8 +82,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Exec(arguments) => exec::exec(arguments.resolve(settings), settings, voice, id),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
         Request::Path(arguments) => path::path(arguments.resolve(settings), voice),
-        Request::Completions(shell) => Ok(print(&cli::documents::completions(shell).1)),
-        Request::Man(page) => Ok(print(&cli::documents::manual_page(page))),
+        Request::Completions(_) | Request::Man(_) => Err(voice::defect("not a verb of locks")),
     }
 }
 
@@ -87,7 +92,7 @@ fn print(answer: &[u8]) -> End {
     match output.write_all(answer).and_then(|()| output.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let failure = Failure::new(Outcome::IoError, "cannot write to standard output");
-            Voice::before_settings(cli::output_args::Format::Text).fail(&failure.caused_by(error))
+            Voice::before_settings(Format::Text).fail(&failure.caused_by(error))
         }
         _ => Outcome::Ok.into(),
     }

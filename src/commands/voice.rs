@@ -74,7 +74,7 @@ impl Voice {
         let text = if self.is_json() {
             report::failure_in_json(failure)
         } else {
-            self.coloured(&report::failure_in_words(failure, !self.is_quiet()))
+            self.coloured(&report::failure_in_words(failure, self.is_quiet()))
         };
         write(&text);
         failure.outcome.into()

@@ -226,10 +226,10 @@ impl Call<'_> {
     }
 
     fn wait(&self) -> Result<Option<Ticket>, LockError> {
-        deadlock::refuse_own_ancestor(&self.level.place, self.lock, &self.resource.path)?;
         if self.request.patience.nonblock {
             return Err(LockError::WouldBlock(self.contention()));
         }
+        deadlock::refuse_own_ancestor(&self.level.place, self.lock, &self.resource.path)?;
         if let (Some(limit), Some(ledger)) = (self.request.patience.max_waiters, self.ledger()) {
             if queue::list(ledger).len() >= limit {
                 return Err(LockError::QueueFull { contention: self.contention(), limit });

@@ -115,6 +115,16 @@ impl Guard {
         self.last().place().lock_path()
     }
 
+    /// Whether it is the inner lock of an ancestor's claim.
+    pub fn is_joined(&self) -> bool {
+        !self.last().level.above.is_empty()
+    }
+
+    /// Returns the directory of the lock.
+    pub fn place(&self) -> &Path {
+        self.last().place().path()
+    }
+
     /// Returns the mode asked for.
     pub fn mode(&self) -> Mode {
         self.last().mode

@@ -5,7 +5,7 @@
 //! that is still live, so that siblings exclude each other. The variable is only believed as
 //! far as a live claim of that very id proves it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::LockError;
 use super::claim::{ClaimId, Look, Seen, Under, held_name, inner_name};
@@ -34,6 +34,11 @@ impl HeldList {
     /// Returns the claims.
     pub fn entries(&self) -> &[Under] {
         &self.entries
+    }
+
+    /// Whether it names a claim on the lock in this directory.
+    pub fn names(&self, place: &Path) -> bool {
+        self.entries.iter().any(|entry| Path::new(&entry.at) == place)
     }
 
     /// Adds a claim, innermost.

@@ -114,14 +114,14 @@ pub fn queue_up(
     }
 }
 
-/// Reads a number of ours: decimal digits and a newline. `None` for anything else.
+/// Reads a number of ours: the decimal digits of the first line. `None` for anything else.
 pub fn read_number(mut file: &File) -> Option<u64> {
-    let mut text = [0; 21];
+    let mut text = [0; 32];
     file.seek(SeekFrom::Start(0)).ok()?;
-    file.read_exact(&mut text).ok()?;
-    let digits = std::str::from_utf8(&text).ok()?.strip_suffix('\n')?;
-    let number = digits.parse().ok()?;
-    (number <= LARGEST_NUMBER).then_some(number)
+    let length = file.read(&mut text).ok()?;
+    let line = text.get(..length)?.split(|byte| *byte == b'\n').next()?;
+    let digits = std::str::from_utf8(line).ok().filter(|line| !line.starts_with('+'))?;
+    digits.parse().ok().filter(|number| *number <= LARGEST_NUMBER)
 }
 
 /// Writes a number of ours over the one before: always as long, so never torn by a shorter one.

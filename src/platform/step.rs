@@ -30,17 +30,21 @@ pub use hooks::{fault, step, without_exclusion};
 #[cfg(feature = "test-hooks")]
 mod hooks {
     use std::env;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::io;
 
-    /// Stops the process if `DBGUARD_TEST_STOP_AT` names this step; with
+    /// Stops the process the first time it reaches the step that `DBGUARD_TEST_STOP_AT` names; with
     /// `DBGUARD_TEST_TIMES` it also tells when the step was reached.
     pub fn step(name: &str) {
         if env::var_os("DBGUARD_TEST_TIMES").is_some() {
             let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
             eprintln!("step {name} {}", now.tv_sec * 1_000_000_000 + now.tv_nsec);
         }
-        if env::var("DBGUARD_TEST_STOP_AT").is_ok_and(|wanted| wanted == name) {
+        static STOPPED: AtomicBool = AtomicBool::new(false);
+        if env::var("DBGUARD_TEST_STOP_AT").is_ok_and(|wanted| wanted == name)
+            && !STOPPED.swap(true, Ordering::Relaxed)
+        {
             crate::platform::signals::stop_self();
         }
     }

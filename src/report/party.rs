@@ -7,19 +7,33 @@ use super::words::duration;
 use crate::error::Party;
 
 /// A command line longer than this is cut.
-const LONGEST_COMMAND: usize = 60;
+pub const LONGEST_COMMAND: usize = 60;
 
-/// Returns `python etl.py (pid 4711, user ana) for 3m 12s`; with `brief` the word "user" is
-/// left out.
-pub fn described(party: &Party, brief: bool) -> String {
+/// Returns `python etl.py (pid 4711, user ana) for 3m 12s`.
+pub fn described(party: &Party) -> String {
+    let user = party.user.as_ref().map(|user| format!("user {}", escaped(user)));
+    in_words(party, user, LONGEST_COMMAND)
+}
+
+/// Returns `python etl.py (pid 4711, ana) for 3m 12s` with at most so many characters of the
+/// command.
+pub fn briefly(party: &Party, command: usize) -> String {
+    in_words(party, party.user.as_deref().map(escaped), command)
+}
+
+/// Returns `python etl.py (pid 4711)` with at most so many characters of the command.
+pub fn barely(party: &Party, command: usize) -> String {
+    let bare = Party { label: None, for_ms: None, ..party.clone() };
+    in_words(&bare, None, command)
+}
+
+fn in_words(party: &Party, user: Option<String>, longest: usize) -> String {
     let mut facts = Vec::new();
     let pid = party.child_pid.unwrap_or(party.pid);
     if pid != 0 {
         facts.push(format!("pid {pid}"));
     }
-    if let Some(user) = &party.user {
-        facts.push(if brief { escaped(user) } else { format!("user {}", escaped(user)) });
-    }
+    facts.extend(user);
     if let Some(host) = party.host.as_ref().filter(|_| party.process_state == "unknown") {
         facts.push(format!("host {}", escaped(host)));
     }
@@ -29,7 +43,7 @@ pub fn described(party: &Party, brief: bool) -> String {
     if let Some(label) = &party.label {
         facts.push(format!("\"{}\"", escaped(label)));
     }
-    let mut text = command(party);
+    let mut text = command(party, longest);
     if !facts.is_empty() {
         text.push_str(&format!(" ({})", facts.join(", ")));
     }
@@ -39,21 +53,21 @@ pub fn described(party: &Party, brief: bool) -> String {
     text
 }
 
-fn command(party: &Party) -> String {
+fn command(party: &Party, longest: usize) -> String {
     let words = match &party.command {
         Some(words) => escaped(&words.join(" ")),
         None if party.program.is_empty() => "a process that cannot be seen from here".to_owned(),
         None => escaped(&party.program),
     };
-    if words.chars().count() <= LONGEST_COMMAND {
+    if words.chars().count() <= longest {
         return words;
     }
-    words.chars().take(LONGEST_COMMAND - 3).chain("...".chars()).collect()
+    words.chars().take(longest - 3).chain("...".chars()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::described;
+    use super::{LONGEST_COMMAND, briefly, described};
     use crate::error::Party;
 
     fn ana() -> Party {
@@ -70,20 +84,20 @@ mod tests {
 
     #[test]
     fn a_holder_is_named_with_its_command_user_and_age() {
-        assert_eq!(described(&ana(), false), "python etl.py (pid 4711, user ana) for 3m 12s");
+        assert_eq!(described(&ana()), "python etl.py (pid 4711, user ana) for 3m 12s");
     }
 
     #[test]
     fn a_stopped_holder_is_said_to_be_stopped() {
         let party = Party { process_state: "stopped", label: Some("nightly".into()), ..ana() };
-        let words = described(&party, true);
+        let words = briefly(&party, LONGEST_COMMAND);
         assert_eq!(words, "python etl.py (pid 4711, ana, stopped, \"nightly\") for 3m 12s");
     }
 
     #[test]
     fn a_hostile_command_line_is_shown_harmless_and_short() {
         let party = Party { command: Some(vec!["\x1b]0;x\x07".repeat(50)]), ..ana() };
-        let words = described(&party, true);
+        let words = briefly(&party, LONGEST_COMMAND);
         assert!(!words.contains('\x1b') && words.len() < 100, "{words}");
     }
 }

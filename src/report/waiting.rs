@@ -4,36 +4,78 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::party::described;
+use super::party::{LONGEST_COMMAND, barely, briefly};
 use super::words::{duration, shown_path};
 use crate::error::Party;
 use crate::lock::{Subject, WaitReport};
 
+/// How much the line says.
+#[derive(Clone, Copy)]
+struct Detail {
+    /// The most characters of the holder's command.
+    command: usize,
+    /// Mode, user and age too.
+    all: bool,
+}
+
+const EVERYTHING: Detail = Detail { command: LONGEST_COMMAND, all: true };
+
+/// From saying everything to saying what counts: who, which place, how long yet.
+const LESS_AND_LESS: [Detail; 5] = [
+    EVERYTHING,
+    Detail { command: 30, all: true },
+    Detail { command: 40, all: false },
+    Detail { command: 20, all: false },
+    Detail { command: 8, all: false },
+];
+
 /// Returns `waiting 12s for analytics.db (exclusive): held by python etl.py (pid 4711, ana) for
 /// 3m; 2nd in line; gives up in 18s (-w)`.
 pub fn waiting_in_words(report: &WaitReport, directory: Option<&Path>) -> String {
+    in_words(report, directory, EVERYTHING)
+}
+
+/// Returns the same in at most `width` characters, with less detail if it must be.
+pub fn waiting_in_width(report: &WaitReport, directory: Option<&Path>, width: usize) -> String {
+    let lines = LESS_AND_LESS.map(|detail| in_words(report, directory, detail));
+    let fits = |line: &&String| line.chars().count() <= width;
+    let line = lines.iter().find(fits).or(lines.last()).map(String::as_str).unwrap_or_default();
+    line.chars().take(width).collect()
+}
+
+fn in_words(report: &WaitReport, directory: Option<&Path>, detail: Detail) -> String {
     let path = shown_path(&report.path, directory);
     let waited = duration(report.waited);
-    let mut text = format!("waiting {waited} for {path} ({})", report.mode.word());
+    let mut text = format!("waiting {waited} for {path}");
+    if detail.all {
+        text.push_str(&format!(" ({})", report.mode.word()));
+    }
     match &report.subject {
         Subject::Native(lock) => text.push_str(&format!(": native lock, {lock}")),
         Subject::Leftover => text.push_str(": what a dead holder left is still running"),
         Subject::Guard if report.holders.is_empty() => text.push_str(": its turn has not come"),
-        Subject::Guard => text.push_str(&format!(": held by {}", holders(&report.holders))),
+        Subject::Guard => {
+            let verb = if detail.all { "held by " } else { "" };
+            text.push_str(&format!(": {verb}{}", holders(&report.holders, detail)));
+        }
     }
     if let Some(position) = report.position {
         text.push_str(&format!("; {} in line", ordinal(position)));
     }
-    if let Some(left) = report.left {
-        text.push_str(&format!("; gives up in {} (-w)", duration(left)));
+    match report.left.map(duration) {
+        Some(left) if detail.all => text.push_str(&format!("; gives up in {left} (-w)")),
+        Some(left) => text.push_str(&format!("; {left} left")),
+        None => {}
     }
     text
 }
 
-fn holders(holders: &[Party]) -> String {
-    let first = holders.first().map(|party| described(party, true)).unwrap_or_default();
+fn holders(holders: &[Party], detail: Detail) -> String {
+    let Some(first) = holders.first() else { return String::new() };
+    let first =
+        if detail.all { briefly(first, detail.command) } else { barely(first, detail.command) };
     match holders.len() {
-        0 | 1 => first,
+        1 => first,
         2 => format!("{first} and 1 other"),
         count => format!("{first} and {} others", count - 1),
     }
@@ -94,7 +136,7 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
-    use super::{ordinal, waiting_in_json, waiting_in_words};
+    use super::{ordinal, waiting_in_json, waiting_in_width, waiting_in_words};
     use crate::error::Party;
     use crate::lock::{Mode, Subject, WaitReport};
 
@@ -124,6 +166,16 @@ mod tests {
             "waiting 12s for analytics.db (exclusive): held by python etl.py (pid 4711, ana) \
              for 3m; 2nd in line; gives up in 18s (-w)"
         );
+    }
+
+    #[test]
+    fn a_narrow_terminal_still_sees_who_and_when() {
+        let mut report = report();
+        report.holders[0].command = Some(vec!["x".repeat(100)]);
+        let line = waiting_in_width(&report, Some(Path::new("/srv")), 79);
+        for part in ["pid 4711", "2nd in line", "18s left"] {
+            assert!(line.chars().count() <= 79 && line.contains(part), "{line}");
+        }
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub fn holder(log: &Path, resource: &str, mode: &str, key: &str, hold: Duration)
     serde_json::json!(["hold", log, resource, mode, key, hold]).to_string()
 }
 
+/// Returns the part of a plain flock user, who says by making `ready` that he holds the lock.
+pub fn plain(path: &Path, ready: &Path) -> String {
+    let text = |path: &Path| path.to_str().expect("the temp dir's path is text").to_owned();
+    serde_json::json!(["plain", text(path), text(ready)]).to_string()
+}
+
 /// Returns the part of the leader of a new session on a terminal, which becomes `words`.
 pub fn session(terminal: &Path, words: &[&str]) -> String {
     let terminal = terminal.to_str().expect("a terminal's path is text");
@@ -68,6 +74,12 @@ fn plays_the_part_in_its_environment() {
         ["hold", log, resource, mode, key, hold] => {
             let hold = Duration::from_micros(hold.parse().expect("microseconds"));
             hold_for(log, resource, mode, key, hold);
+        }
+        ["plain", path, ready] => {
+            let file = File::open(path).expect("the lock file opens");
+            file.lock().expect("nobody holds it for long");
+            File::create(ready).expect("the scene is writable");
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("input ends");
         }
         ["session", terminal, program, arguments @ ..] => lead(terminal, program, arguments),
         _ => panic!("no such part: {words:?}"),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::scene::{Run, Scene, have_hooks};
+use crate::scene::{Run, Scene, have_hooks, is_root};
 
 /// A run of `exec a.db` that writes `ran` when the command is started.
 fn touches(scene: &Scene) -> Run {
@@ -178,6 +178,10 @@ fn a_database_renamed_while_held_keeps_its_lock_to_the_end() {
 fn root_and_an_ordinary_user_share_a_lock() {
     let scene = Scene::new();
     fs::set_permissions(scene.path(""), Permissions::from_mode(0o777)).expect("chmod");
+    let database = scene.file("a.db", "");
+    if is_root() {
+        std::os::unix::fs::chown(&database, Some(65_534), Some(65_534)).expect("give it away");
+    }
     let mut first = scene.dbguard(["exec", "a.db"]).ordinary().contend();
     // The file that says it runs lies outside the scene's open directory: wait by the lock.
     first.process.until("the ordinary user holds", || !scene.held("a.db").is_empty());

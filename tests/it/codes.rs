@@ -81,7 +81,7 @@ const CASES: [Case; 22] = [
         &["-w", "0.1", "a.db", "--", "true"],
         124,
         Some("timeout"),
-        &["a.db is still locked after 100ms", "held by", "pid", "-w 10m (or DBGUARD_TIMEOUT=10m)"],
+        &["a.db is still locked after 0.1s", "held by", "pid", "-w 10m (or DBGUARD_TIMEOUT=10m)"],
     ),
     case(Given::Held, &["-w", "0.1", "-E", "9", "a.db", "--", "true"], 9, Some("timeout"), &[]),
     case(
@@ -213,8 +213,8 @@ fn the_timeout_message_has_its_shape() {
     let [what, who, blank, hint] = lines[..] else {
         panic!("four lines\n{}", ended.describe());
     };
-    assert_eq!(what, "dbguard: a.db is still locked after 200ms", "{}", ended.describe());
-    let pid = format!("(pid {}, user ", holder.process.pid());
+    assert_eq!(what, "dbguard: a.db is still locked after 0.2s", "{}", ended.describe());
+    let pid = format!("(pid {}, user ", holder.command_pid());
     assert!(who.starts_with("held by ") && who.contains(&pid), "{who}");
     assert!(who.ends_with("; 2 others wait"), "{who}");
     assert_eq!(blank, "");

@@ -26,12 +26,14 @@ enum Bars {
     Nothing,
     /// The victim holds the kernel lock.
     Lock,
+    /// The victim holds the kernel lock and gives it back when it sees that somebody waits.
+    LockForNow,
 }
 
 /// Every step up to the start of the command and after its end, in order.
 const STEPS: [(&str, Scenery, Bars); 17] = [
     ("opened", Scenery::Free, Bars::Nothing),
-    ("locked", Scenery::Free, Bars::Lock),
+    ("locked", Scenery::Free, Bars::LockForNow),
     ("ticket", Scenery::Held, Bars::Nothing),
     ("claim-made", Scenery::Held, Bars::Nothing),
     ("claim-written", Scenery::Held, Bars::Nothing),
@@ -132,7 +134,15 @@ fn l1_stopped_at_any_step_the_next_waiter_gets_in_when_it_may() {
         let mut cast = Cast::stopped_at(step, scenery);
         let mut next = cast.scene.contend(["-w", "inf", "a.db"]);
         cast.clear_the_way();
-        if bars == Bars::Lock {
+        if bars == Bars::LockForNow {
+            cast.scene.dbguard(["exec", "-w", "0.3", "a.db", "--", "true"]).run().expect(124);
+            assert!(!next.has_started(), "{step}: {}", cast.scene.describe());
+            cast.victim.process.resume();
+            next.until_holding();
+            next.end().expect(0);
+            cast.victim.process.close_input();
+            cast.victim.process.wait().expect(0);
+        } else if bars == Bars::Lock {
             cast.scene.dbguard(["exec", "-w", "0.3", "a.db", "--", "true"]).run().expect(124);
             assert!(!next.has_started(), "{step}: {}", cast.scene.describe());
             cast.victim.process.resume();

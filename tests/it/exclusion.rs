@@ -36,16 +36,17 @@ fn s1_an_unlinked_lock_file_is_not_trusted() {
     let scene = Scene::new();
     scene.make_state("a.db");
     let lock = scene.state("a.db", "lock");
-    let orphan = File::open(&lock).expect("open the lock");
-    flock(&orphan, FlockOperation::LockExclusive).expect("hold it");
+    let orphan = scene.plain_flock(&lock);
     let mut waiter = scene.queue_up("a.db", &["-w", "inf"]);
     fs::remove_file(&lock).expect("remove it");
-    let current = File::create(&lock).expect("make a new one");
-    flock(&current, FlockOperation::LockExclusive).expect("hold the new one");
+    let number = format!(
+        ":{} ",
+        File::create(&lock).expect("make a new one").metadata().expect("stat").ino()
+    );
+    let current = scene.plain_flock(&lock);
     drop(orphan);
     // The proof that the waiter has been granted the orphan and has looked again: it blocks in
     // the kernel on the new inode.
-    let number = format!(":{} ", current.metadata().expect("stat").ino());
     waiter.process.until("it waits for the new file", || {
         let table = fs::read_to_string("/proc/locks").expect("/proc/locks");
         table.lines().any(|line| line.contains("->") && line.contains(&number))

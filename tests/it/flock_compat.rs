@@ -120,7 +120,7 @@ fn difference_messages_on_standard_error() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
     let run = scene.dbguard(["exec", "-n", "a.db", "--", "echo", "x"]).run().expect(75);
-    run.answers("").says("dbguard: a.db").says(&holder.process.pid().to_string());
+    run.answers("").says("dbguard: a.db").says(&holder.command_pid().to_string());
     let quiet = scene.dbguard(["exec", "-q", "-n", "a.db", "--", "true"]).run().expect(75);
     assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.describe());
     holder.end().expect(0);
@@ -192,7 +192,7 @@ fn a_plain_flock_holder_is_named() {
     let scene = Scene::new();
     scene.make_state("a.db");
     let lock = scene.state("a.db", "lock");
-    let script = "echo up >up; read word";
+    let script = "echo up >up; read word; exit 0";
     let mut plain = scene.run("flock", [lock.as_path()]).words(["sh", "-c", script]).spawn_fed();
     plain.until("it holds", || !scene.read("up").is_empty());
     let run = scene.dbguard(["exec", "-n", "a.db", "--", "true"]).run();

@@ -32,8 +32,7 @@ fn hostile_claims_are_read_without_harm() {
         scene.make_state("a.db");
         let queued = live_claim(&scene, "queue", "00000000000000000001.x", content);
         let held = live_claim(&scene, "held", "1.0123456789abcdef.x", content);
-        let lock = File::open(scene.state("a.db", "lock")).expect("open the lock");
-        flock(&lock, FlockOperation::LockExclusive).expect("hold it");
+        let lock = scene.plain_flock(scene.state("a.db", "lock"));
         let run = scene.dbguard(["exec", "-w", "1.2", "a.db", "--", "true"]).run();
         let run = run.expect(124);
         assert!(!run.stderr.contains('\x1b'), "{name}: {}", run.describe());
@@ -51,8 +50,7 @@ fn a_huge_claim_is_not_swallowed() {
     scene.make_state("a.db");
     let held = live_claim(&scene, "held", "1.0123456789abcdef.x", b"{\"pid\":1,");
     held.set_len(1 << 30).expect("a sparse gigabyte");
-    let lock = File::open(scene.state("a.db", "lock")).expect("open the lock");
-    flock(&lock, FlockOperation::LockExclusive).expect("hold it");
+    let _lock = scene.plain_flock(scene.state("a.db", "lock"));
     let script = "ulimit -v 300000; exec \"$DBGUARD\" exec -n a.db -- true";
     scene.shell(script).run().expect(75);
 }

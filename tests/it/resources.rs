@@ -120,7 +120,7 @@ fn d8_hostile_keys_stay_inside_and_apart() {
     assert_eq!(folders.len(), HOSTILE_KEYS.len() + 2, "{folders:?}");
     for folder in &folders {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let tidy = folder.bytes().all(|byte| plain(byte) || b"_-.%ABCDEF".contains(&byte));
+        let tidy = folder.bytes().all(|byte| plain(byte) || b"_-.%~ABCDEF".contains(&byte));
         assert!(tidy && folder.len() <= 140 && !folder.starts_with('.'), "{folder}");
     }
     assert_eq!(names(&scene.path("")), [".dbguard".to_owned()].into(), "{}", scene.describe());

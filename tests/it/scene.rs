@@ -159,6 +159,18 @@ impl Scene {
         holder
     }
 
+    /// Starts somebody who is no ancestor of what the tests run and holds a plain flock on a file
+    /// until his input is closed.
+    pub fn plain_flock(&self, path: impl AsRef<Path>) -> Process {
+        let ready = self.fresh("flocked");
+        let part = crate::actor::plain(path.as_ref(), &ready);
+        let words = crate::actor::words();
+        let run = self.run(&words[0], &words[1..]).env(crate::actor::PART, part);
+        let mut process = run.spawn_fed();
+        process.until("it holds the plain lock", || ready.exists());
+        process
+    }
+
     /// Starts a contender for `resource` and returns once its claim is in the queue.
     pub fn queue_up(&self, resource: &str, options: &[&str]) -> Contender {
         let before = self.queue(resource);

@@ -138,7 +138,7 @@ fn the_waiting_line_on_a_terminal_names_the_holder_and_is_wiped() {
     let script = "$DBGUARD exec -w inf a.db -- echo running; echo ended=$? =";
     let terminal = Terminal::open(&scene, script);
     terminal.until_shown("waiting");
-    terminal.until_shown(&format!("pid {}", holder.process.pid()));
+    terminal.until_shown(&format!("pid {}", holder.command_pid()));
     terminal.until_shown("in line");
     holder.end().expect(0);
     terminal.until_shown("ended=0 =");

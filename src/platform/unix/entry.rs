@@ -13,6 +13,7 @@ macro_rules! c_main {
             count: ::std::ffi::c_int,
             arguments: *const *const ::std::ffi::c_char,
         ) -> ::std::ffi::c_int {
+            $crate::platform::entry::fill_standard_descriptors();
             // SAFETY: these are the two values that the C runtime calls `main` with.
             let arguments = unsafe { $crate::platform::entry::arguments(count, arguments) };
             ::std::ffi::c_int::from($run(arguments))
@@ -36,4 +37,17 @@ pub unsafe fn arguments(count: c_int, arguments: *const *const c_char) -> Vec<Os
         OsStr::from_bytes(text.to_bytes()).to_owned()
     };
     (1..count).map(argument).collect()
+}
+
+/// Opens `/dev/null` in the place of closed standard descriptors: a lock file that got the
+/// number of standard error would be written into.
+pub fn fill_standard_descriptors() {
+    for number in 0..3 {
+        // SAFETY: F_GETFD only asks; a number that is not open answers with an error.
+        if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+            // SAFETY: the path is a C string. The lowest free number is the closed one; where
+            // there is no /dev/null nothing better can be done.
+            unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) };
+        }
+    }
 }
