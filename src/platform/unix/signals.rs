@@ -173,13 +173,14 @@ impl Watch {
     /// and lets every other signal act as it did before the shield.
     pub fn in_helper(signals: &[c_int], shield_before: SignalMask) -> Self {
         let mut watched = empty();
-        add(&mut watched, INTERRUPT);
-        for &signal in signals.iter().filter(|signal| !is_ignored(**signal)) {
+        let mut blocked = shield_before.0;
+        let wanted = signals.iter().copied().filter(|signal| !is_ignored(*signal));
+        for signal in wanted.chain([INTERRUPT]) {
             add(&mut watched, signal);
+            add(&mut blocked, signal);
         }
-        let before = mask(libc::SIG_SETMASK, &shield_before.0);
-        mask(libc::SIG_BLOCK, &watched);
-        Self { watched, before }
+        // In one step: a signal that is pending already must not find a gap between two masks.
+        Self { before: mask(libc::SIG_SETMASK, &blocked), watched }
     }
 }
 
