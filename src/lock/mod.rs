@@ -31,10 +31,13 @@
 //!    blocked on a claim, told apart under one mutex.
 
 mod acquire;
+mod call;
 mod claim;
 mod deadlock;
 mod error;
+mod grant;
 mod guard;
+mod line;
 mod lockdir;
 mod mode;
 mod name;

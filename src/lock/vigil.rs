@@ -194,26 +194,22 @@ impl<'a> Vigil<'a> {
         if std::mem::take(&mut state.look_again) { News::LookAgain } else { News::None }
     }
 
-    /// Takes note that a wait which was to be suspended starts anew. `true` if it was.
-    pub fn resume(&self) -> bool {
+    /// Takes note that a wait which was suspended starts anew.
+    pub fn resume(&self) {
         let mut state = self.state();
-        let suspended = matches!(state.verdict, Some(Verdict::Suspend));
-        if suspended {
+        if matches!(state.verdict, Some(Verdict::Suspend)) {
             state.verdict = None;
             state.look_again = false;
             if std::mem::take(&mut state.kept) {
                 self.unlock();
             }
         }
-        suspended
     }
 
-    /// Returns the signal that asked us to end, if one came too late to end the wait.
-    pub fn late_signal(&self) -> Option<Arrival> {
-        match self.state().verdict {
-            Some(Verdict::Signal(signal)) => Some(signal),
-            _ => None,
-        }
+    /// Returns the signal that came too late to end the wait before the grant.
+    pub fn late_signal(&self) -> Option<Verdict> {
+        let verdict = self.state().verdict.clone();
+        verdict.filter(|verdict| matches!(verdict, Verdict::Signal(_) | Verdict::Suspend))
     }
 
     fn block(&self, phase: Phase, file: &File, mode: Mode) -> io::Result<Blocked> {
