@@ -206,6 +206,7 @@ fn the_table_covers_every_code_of_this_release() {
 fn the_timeout_message_has_its_shape() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
+    holder.until_recorded(&scene, "a.db");
     let _second = scene.queue_up("a.db", &["-w", "inf"]);
     let _third = scene.queue_up("a.db", &["-w", "inf"]);
     let ended = scene.dbguard(["exec", "-w", "0.2", "a.db", "--", "true"]).run().expect(124);

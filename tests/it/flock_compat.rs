@@ -119,6 +119,7 @@ fn difference_the_exit_codes() {
 fn difference_messages_on_standard_error() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
+    holder.until_recorded(&scene, "a.db");
     let run = scene.dbguard(["exec", "-n", "a.db", "--", "echo", "x"]).run().expect(75);
     run.answers("").says("dbguard: a.db").says(&holder.command_pid().to_string());
     let quiet = scene.dbguard(["exec", "-q", "-n", "a.db", "--", "true"]).run().expect(75);

@@ -361,6 +361,15 @@ impl Contender {
         text.trim().parse().expect("the command wrote its number")
     }
 
+    /// Waits until the claim tells which command runs, so that messages name it.
+    pub fn until_recorded(&self, scene: &crate::scene::Scene, resource: &str) {
+        let pid = format!("\"child\":{}", self.command_pid());
+        until("the claim tells of the command", || {
+            let told = |name: &String| scene.read(scene.state(resource, "held").join(name));
+            scene.held(resource).iter().any(|name| told(name).contains(&pid))
+        });
+    }
+
     /// Tells the command to end, and waits for the end of dbguard.
     #[must_use]
     #[track_caller]

@@ -288,6 +288,7 @@ fn d4_a_claim_does_not_hold_the_command_line() {
 fn a_waiter_says_after_a_second_what_it_waits_for() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
+    holder.until_recorded(&scene, "a.db");
     let quick = scene.dbguard(["exec", "-w", "0.3", "a.db", "--", "true"]).run();
     quick.expect(124).never_says("waiting");
     let mut waiter = scene.queue_up("a.db", &[]);

@@ -135,6 +135,7 @@ fn the_command_sees_the_terminal_and_its_size() {
 fn the_waiting_line_on_a_terminal_names_the_holder_and_is_wiped() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
+    holder.until_recorded(&scene, "a.db");
     let script = "$DBGUARD exec -w inf a.db -- echo running; echo ended=$? =";
     let terminal = Terminal::open(&scene, script);
     terminal.until_shown("waiting");
