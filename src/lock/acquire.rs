@@ -172,6 +172,13 @@ fn hold(
 
 fn open_lock(request: &Request<'_>, level: &Level) -> Result<File, LockError> {
     let Purpose::Descriptor(descriptor) = request.purpose else { return level.place.open_lock() };
+    if !level.above.is_empty() {
+        return Err(LockError::Deadlock {
+            path: level.place.lock_path(),
+            reason: "this script runs under an `exec` that holds the lock".to_owned(),
+            hint: "inside it, drop --fd or run the command with another `dbguard exec`",
+        });
+    }
     let path = level.place.lock_path();
     let wrong = || LockError::WrongDescriptor { descriptor, path: path.clone() };
     // Made here if missing, so that the comparison speaks of the file that is locked.

@@ -190,6 +190,9 @@ impl Claim {
     /// before we could, which costs the place and nothing else.
     pub fn make(dir: &Dir, name: &str, mode: u32) -> io::Result<Option<Self>> {
         let file = dir.make_file(name, mode)?;
+        // The umask may have hidden the claim from those who may lock. A claim that stays hidden
+        // costs them the order and the name, not the exclusion.
+        drop(crate::platform::own(&file, mode, None));
         crate::platform::step::step("claim-made");
         if !crate::platform::try_lock_exclusive(&file)? {
             // A prober holds it for an instant; whoever holds it longer is not worth waiting for.
