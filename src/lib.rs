@@ -1,4 +1,24 @@
 //! dbguard: who holds a database file, may I go next, and what did a crash leave behind?
+//!
+//! # The rooms
+//!
+//! | room | what it is for | may use |
+//! |---|---|---|
+//! | `cli` | every word a user can type | `error`, `outcome` |
+//! | `commands` | one file a verb; alone prints, reads the environment, decides exit codes | every room |
+//! | `error` | what a user is told when something fails | `outcome` |
+//! | `lock` | the guard lock: exclusion, order, claims | `error`, `platform` |
+//! | `native` | what is known of each database engine; pure | nothing |
+//! | `outcome` | every exit code | nothing |
+//! | `platform` | the only door to the operating system, and the only `unsafe` | nothing |
+//! | `probe` | evidence about a resource, disturbing nobody | `error`, `lock`, `native`, `platform` |
+//! | `report` | one report, two voices: people and JSON | `error`, `lock`, `outcome` |
+//! | `supervise` | a command, run to its end | `platform` |
+//!
+//! Arrows point one way. A test reads this table and every `crate::` path of the source, and
+//! fails where they differ. The numbered invariants of the lock stand at the top of `lock`; its
+//! files, for those who read them from outside, in the README.
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 pub mod cli;
 mod commands;

@@ -93,14 +93,14 @@ impl Observer for Display<'_> {
                 self.voice.shown(&resource.path)
             ));
         }
-        if self.network == NetworkWarning::Warn {
-            if let Some(name) = file_system::network_name(&resource.place.parent) {
-                self.voice.warn(&format!(
-                    "{} is on {name}: its locks may not be seen on other machines \
-                     (DBGUARD_NETWORK=ok silences this)",
-                    self.voice.shown(&resource.path)
-                ));
-            }
+        if self.network == NetworkWarning::Warn
+            && let Some(name) = file_system::network_name(&resource.place.parent)
+        {
+            self.voice.warn(&format!(
+                "{} is on {name}: its locks may not be seen on other machines \
+                 (DBGUARD_NETWORK=ok silences this)",
+                self.voice.shown(&resource.path)
+            ));
         }
     }
 

@@ -13,7 +13,7 @@ pub fn pause(retry: &Retry, done: u32) -> Duration {
     host::random().map_or(bound, |number| scaled(bound, number))
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a pause needs no 64 bits of precision")]
+#[expect(clippy::cast_precision_loss, reason = "a pause needs no 64 bits of precision")]
 fn scaled(bound: Duration, number: u64) -> Duration {
     bound.mul_f64(number as f64 / u64::MAX as f64)
 }

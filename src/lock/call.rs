@@ -72,10 +72,10 @@ impl Call<'_> {
     }
 
     pub(super) fn withdraw(&self, ticket: Option<Ticket>) {
-        if let (Some(ticket), Some(ledger)) = (ticket, self.ledger()) {
-            if !ticket.claim.is_removed() {
-                queue::remove(ledger, ticket.waiting);
-            }
+        if let (Some(ticket), Some(ledger)) = (ticket, self.ledger())
+            && !ticket.claim.is_removed()
+        {
+            queue::remove(ledger, ticket.waiting);
         }
         self.standing().waiting = None;
     }

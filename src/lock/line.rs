@@ -44,10 +44,10 @@ impl Call<'_> {
             return Err(LockError::WouldBlock(self.contention()));
         }
         deadlock::refuse_own_ancestor(&self.level.place, self.lock, &self.resource.path)?;
-        if let (Some(limit), Some(ledger)) = (self.request.patience.max_waiters, self.ledger()) {
-            if queue::list(ledger).len() >= limit {
-                return Err(LockError::QueueFull { contention: self.contention(), limit });
-            }
+        if let (Some(limit), Some(ledger)) = (self.request.patience.max_waiters, self.ledger())
+            && queue::list(ledger).len() >= limit
+        {
+            return Err(LockError::QueueFull { contention: self.contention(), limit });
         }
         self.vigil(Some((self.lock, self.mode)), |vigil| self.stand_in_line(vigil))
     }

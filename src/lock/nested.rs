@@ -5,7 +5,7 @@
 //! that is still live, so that siblings exclude each other. The variable is only believed as
 //! far as a live claim of that very id proves it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::LockError;
 use super::claim::{ClaimId, Look, Seen, Under, held_name, inner_name};
@@ -124,13 +124,13 @@ pub fn descend(
     root: LockDir,
     held: &HeldList,
     mode: Mode,
-    path: &PathBuf,
+    path: &Path,
 ) -> Result<Level, LockError> {
     let mut level = Level { place: root, above: Vec::new() };
     while let Some((id, outer)) = joinable(&level.place, held) {
         if !mode.fits_under(outer) {
             return Err(LockError::Deadlock {
-                path: path.clone(),
+                path: path.to_path_buf(),
                 reason: format!("it is held shared by this command's own ancestor (claim {id})"),
                 hint: "take the outer lock exclusively, or do not write inside it",
             });

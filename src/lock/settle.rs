@@ -38,10 +38,10 @@ pub fn debts(place: &LockDir, ledger: &Ledger, mode: Mode) -> Vec<Debt> {
     drop(ledger.held.each_name(|name, is_dir| {
         if is_dir {
             inners.extend(parse_inner_name(name));
-        } else if let Some((id, held)) = parse_held_name(name) {
-            if mode == Mode::Exclusive || held == Mode::Exclusive {
-                claims.push((id, held));
-            }
+        } else if let Some((id, held)) = parse_held_name(name)
+            && (mode == Mode::Exclusive || held == Mode::Exclusive)
+        {
+            claims.push((id, held));
         }
     }));
     let dead = claims.into_iter().filter_map(|(id, held)| {
@@ -111,12 +111,11 @@ impl Debt {
                 return Ok(waited);
             }
         }
-        if let Some((_, inner)) = &self.inner {
-            if let Ok(lock) = inner.open_lock() {
-                if vigil.await_lock(&lock, mode)? == Blocked::Interrupted {
-                    return Ok(Blocked::Interrupted);
-                }
-            }
+        if let Some((_, inner)) = &self.inner
+            && let Ok(lock) = inner.open_lock()
+            && vigil.await_lock(&lock, mode)? == Blocked::Interrupted
+        {
+            return Ok(Blocked::Interrupted);
         }
         self.clear(ledger);
         Ok(Blocked::Granted)
@@ -127,12 +126,11 @@ impl Debt {
         if let Some(name) = &self.claim {
             drop(ledger.held.remove(name));
         }
-        if let Some((name, inner)) = &self.inner {
-            if let Ok(lock) = inner.open_lock() {
-                if try_lock_exclusive(&lock).unwrap_or(false) {
-                    inner.remove_inner(&ledger.held, name);
-                }
-            }
+        if let Some((name, inner)) = &self.inner
+            && let Ok(lock) = inner.open_lock()
+            && try_lock_exclusive(&lock).unwrap_or(false)
+        {
+            inner.remove_inner(&ledger.held, name);
         }
         true
     }

@@ -7,7 +7,7 @@
 //! | area | names |
 //! |---|---|
 //! | directories and files | [`Dir`], [`Access`], [`Facts`], [`FileId`], [`facts`], [`facts_at`] |
-//! | the whole-file lock | [`try_lock_shared`], [`lock_exclusive`], [`unlock`], … |
+//! | the whole-file lock | [`try_lock_shared`], [`lock_exclusive`], [`unlock`], ... |
 //! | signals | [`signals`] |
 //! | processes | [`process`], [`Liveness`] |
 //! | the beginning of the process | [`entry`] |

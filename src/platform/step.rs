@@ -36,6 +36,7 @@ mod hooks {
 
     /// Stops the process the first time it reaches the step that `DBGUARD_TEST_STOP_AT` names; with
     /// `DBGUARD_TEST_TIMES` it also tells when the step was reached.
+    #[expect(clippy::print_stderr, reason = "only a build for tests tells the time")]
     pub fn step(name: &str) {
         if env::var_os("DBGUARD_TEST_TIMES").is_some() {
             let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

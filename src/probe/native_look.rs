@@ -187,7 +187,7 @@ fn answer(question: &Question, file: &File) -> io::Result<Option<Owner>> {
             Ok(conflict.map(|lock| Owner { pid: lock.pid, raw_pid: lock.raw_pid }))
         }
         Ask::Flock { write } => {
-            let id = crate::platform::facts(&file)?.id;
+            let id = crate::platform::facts(file)?.id;
             let holder = flock_conflict(id, &question.file, write)?;
             Ok(holder.map(|holder| Owner {
                 pid: holder.pid,

@@ -153,10 +153,10 @@ impl Tending<'_> {
                 Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(()),
                 Err(error) => return Err(error),
             }
-            if let Some(arrival) = self.next() {
-                if arrival.signal != SIGCHLD {
-                    self.pass_on(arrival);
-                }
+            if let Some(arrival) = self.next()
+                && arrival.signal != SIGCHLD
+            {
+                self.pass_on(arrival);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The checked-in completions and manual pages are those that dbguard generates.
 //!
-//! After a change of the command line, run `DBGUARD_BLESS=1 cargo test --test generated`.
+//! After a change of the command line, run `DBGUARD_BLESS=1 cargo test --test it generated`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,7 +32,7 @@ fn compare(directory: &str, generated: BTreeMap<String, Vec<u8>>) {
     for (name, text) in &generated {
         assert!(
             checked_in[name] == *text,
-            "{name} is out of date: run `DBGUARD_BLESS=1 cargo test --test generated`",
+            "{name} is out of date: run `DBGUARD_BLESS=1 cargo test --test it generated`",
         );
     }
 }

@@ -18,6 +18,8 @@
 //! | `native_look` | one look at each engine in each state, against the real sqlite3 |
 //! | `generated` | the checked-in completions and manual pages are what the program generates |
 //! | `codes` | every exit code and message, for real |
+//! | `readme` | what the README says and shows is so |
+//! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
 //!
 //! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools, `actor`
@@ -40,6 +42,7 @@ mod exclusion;
 mod flock_compat;
 mod generated;
 mod hostile;
+mod house;
 mod intervals;
 mod native;
 mod native_look;
@@ -47,6 +50,7 @@ mod nested;
 mod process;
 mod pty;
 mod queue;
+mod readme;
 mod resources;
 mod scene;
 mod storm;

@@ -23,7 +23,6 @@ const NETWORK: [(u64, &str); 14] = [
 
 /// Returns the name of the network file system a path is on; `None` for a local one, or one
 /// that cannot be asked.
-#[allow(clippy::unnecessary_cast, reason = "the width of f_type differs between systems")]
 pub fn network_name(path: &Path) -> Option<&'static str> {
     let kind = rustix::fs::statfs(path).ok()?.f_type as u64 & 0xFFFF_FFFF;
     NETWORK.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name)

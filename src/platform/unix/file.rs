@@ -44,7 +44,7 @@ pub struct Facts {
 }
 
 impl From<Stat> for Facts {
-    #[allow(clippy::unnecessary_cast, reason = "the field widths differ between systems")]
+    #[expect(clippy::unnecessary_cast, reason = "the field widths differ between systems")]
     fn from(stat: Stat) -> Self {
         let kind = fs::FileType::from_raw_mode(stat.st_mode);
         let seconds = Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));

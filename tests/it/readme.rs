@@ -1,0 +1,365 @@
+//! What the README says and shows is so: its tables are those of the program, its recipes run, and
+//! what it prints as output has the shape of real output.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use dbguard::cli::flock::FLOCK_DIFFERENCES;
+use dbguard::cli::manual::{COMMAND_VARIABLES, sections};
+use dbguard::cli::settings::VARIABLES;
+use dbguard::outcome::Outcome;
+
+use crate::process::Ended;
+use crate::scene::{Run, Scene, have, skip};
+
+const README: &str = include_str!("../../README.md");
+
+/// The source of the claim's fields, whose documentation is the README's table.
+const CLAIM: &str = include_str!("../../src/lock/claim.rs");
+
+/// Returns the fenced blocks in a language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let opening = format!("\n```{language}\n");
+    let blocks = README.split(opening.as_str()).skip(1);
+    blocks.map(|rest| rest.split("```").next().unwrap_or_default()).collect()
+}
+
+/// Returns the block that begins with a text.
+#[track_caller]
+fn block(language: &str, beginning: &str) -> &'static str {
+    let found = blocks(language).into_iter().find(|block| block.starts_with(beginning));
+    found.unwrap_or_else(|| panic!("the README has no {language} block with `{beginning}`"))
+}
+
+fn table<C: AsRef<str>>(head: &[&str], rows: impl IntoIterator<Item = Vec<C>>) -> String {
+    let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(head.to_vec());
+    text.push_str(&format!("|{}\n", "---|".repeat(head.len())));
+    for row in rows {
+        text.push_str(&line(row.iter().map(AsRef::as_ref).collect()));
+    }
+    text
+}
+
+#[track_caller]
+fn assert_shown(text: &str) {
+    assert!(README.contains(text), "the README lacks or changes this:\n\n{text}");
+}
+
+#[test]
+fn the_table_of_exit_codes_is_the_programs() {
+    let entries = sections("exec").into_iter().find(|section| section.title == "Exit status");
+    let name = |code: &str| {
+        let outcome = Outcome::ALL.into_iter().find(|one| one.code().to_string() == code);
+        match (outcome, code) {
+            (Some(outcome), _) => outcome.name(),
+            (None, "128+n") => Outcome::Signaled(0).name(),
+            (None, _) => Outcome::Exited(0).name(),
+        }
+    };
+    let rows = entries.expect("exec has exit codes").entries;
+    let rows = rows.into_iter().map(|(code, meaning)| {
+        let name = name(&code).to_owned();
+        vec![code, name, meaning]
+    });
+    assert_shown(&table(&["code", "name", "meaning"], rows));
+}
+
+#[test]
+fn the_differences_from_flock_are_the_programs() {
+    let rows = FLOCK_DIFFERENCES.iter().map(|(what, how)| vec![*what, *how]);
+    assert_shown(&table(&["what", "in dbguard"], rows));
+}
+
+#[test]
+fn the_variables_are_the_programs() {
+    for variables in [VARIABLES, COMMAND_VARIABLES] {
+        let rows = variables.iter().map(|(name, what)| vec![format!("`{name}`"), what.to_string()]);
+        assert_shown(&table(&["variable", "meaning"], rows));
+    }
+}
+
+/// Returns the fields of a struct in the source of the claim, and what their comments say.
+fn fields(name: &str) -> Vec<(String, String)> {
+    let (_, body) = CLAIM.split_once(&format!("pub struct {name} {{\n")).expect("it is there");
+    let (body, _) = body.split_once("\n}").expect("it ends");
+    let mut fields = Vec::new();
+    let mut comment = Vec::new();
+    for line in body.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("///") {
+            comment.push(text.trim());
+        } else if let Some((field, _)) = line.strip_prefix("pub ").and_then(|l| l.split_once(':')) {
+            fields.push((field.to_owned(), comment.join(" ")));
+            comment.clear();
+        }
+    }
+    fields
+}
+
+#[test]
+fn the_fields_of_a_claim_are_the_programs() {
+    let rows = fields("Record");
+    let shown = rows.iter().map(|(name, what)| vec![format!("`{name}`"), what.clone()]);
+    assert_shown(&table(&["field", "meaning"], shown));
+    let scene = Scene::new();
+    let holder = scene.hold(["--label", "nightly", "a.db"]);
+    let name = scene.held("a.db").into_iter().next().expect("a holder has a claim");
+    let claim = fs::read_to_string(scene.state("a.db", "held").join(name)).expect("a claim");
+    for line in claim.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("one object a line");
+        for name in line.as_object().expect("an object").keys() {
+            assert!(rows.iter().any(|(field, _)| field == name), "`{name}` is not in the README");
+        }
+    }
+    holder.end().expect(0);
+}
+
+/// Every name in the picture of `.dbguard` exists after use, and there is no other.
+#[test]
+fn the_files_on_disk_are_those_in_the_picture() {
+    let scene = Scene::new();
+    scene.dbguard(["exec", "app.db", "--", "true"]).run().expect(0);
+    let holder = scene.hold(["-k", "tenant-7", "app.db"]);
+    let waiter = scene.queue_up("app.db", &[]);
+    let names = |directory: &Path| -> BTreeSet<String> { crate::scene::names(directory) };
+    let state = scene.state("app.db", "");
+    let root = state.parent().expect("the state is in .dbguard");
+    let mut pictured = BTreeSet::new();
+    for line in block("text", ".dbguard/").lines().skip(1) {
+        let depth = line.len() - line.trim_start().len();
+        let name = line.split_whitespace().next().expect("a name").trim_end_matches('/');
+        let path = if depth == 2 { root.join(name) } else { state.join(name) };
+        assert!(path.exists(), "{} is in the README only\n{}", path.display(), scene.describe());
+        pictured.insert(name.split('/').next().unwrap_or(name).to_owned());
+    }
+    for name in names(root).union(&names(&state)) {
+        assert!(pictured.contains(name), "{name} is not in the README\n{}", scene.describe());
+    }
+    holder.end().expect(0);
+    waiter.end().expect(0);
+}
+
+/// Replaces what differs between two runs: numbers, and the name of the user.
+fn shape(text: &str) -> String {
+    let mut shape = String::new();
+    for character in text.chars() {
+        match character {
+            '0'..='9' if shape.ends_with('#') => {}
+            '0'..='9' => shape.push('#'),
+            '.' if shape.ends_with('#') => {}
+            other => shape.push(other),
+        }
+    }
+    let Some((before, after)) = shape.split_once("(pid #, ") else {
+        return shape;
+    };
+    let (who, after) = after.split_once(')').unwrap_or((after, ""));
+    let who = if who.starts_with("user ") { "user ana" } else { "ana" };
+    format!("{before}(pid #, {who}){}", crate::readme::shape(after))
+}
+
+/// The waiting line and the message of a lock that is still held are those of a real run.
+#[test]
+fn what_a_waiting_user_sees_has_the_shape_of_the_readme() {
+    let scene = Scene::new();
+    scene.file("nightly.sh", "echo up >up; read word; exit 0\n");
+    scene.file("analytics.db", "");
+    let mut holder = scene.dbguard(["exec", "analytics.db", "--", "sh", "nightly.sh"]).spawn_fed();
+    holder.until("it holds", || !scene.read("up").is_empty());
+    let other = scene.queue_up("analytics.db", &["-w", "inf"]);
+    let words = ["exec", "-w", "3", "analytics.db", "--", "true"];
+    let ended = scene.dbguard(words).run().expect(124);
+    let shown = block("text", "dbguard: waiting").to_owned() + block("text", "dbguard: analytics");
+    assert_eq!(shape(&ended.stderr), shape(&shown), "{}", ended.describe());
+    holder.close_input();
+    holder.wait().expect(0);
+    other.end().expect(0);
+}
+
+/// The main job: the script of the README loses nothing under dbguard, which its exit code says.
+/// What it loses bare is chance; the numbers are printed.
+#[test]
+fn the_example_loses_no_update_under_dbguard() {
+    if !have(&["sqlite3"]) && !have(&["python3"]) {
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/counter.sh");
+    let ended = Scene::new().run("sh", [script]).run().expect(0);
+    println!("{}", ended.stdout);
+    assert_eq!(shape(&ended.stdout), shape(block("text", "bare:")), "{}", ended.describe());
+    assert!(block("sh", "sh examples/counter.sh").lines().count() == 1);
+}
+
+#[test]
+fn the_version_of_rust_is_that_of_the_package() {
+    let manifest = include_str!("../../Cargo.toml");
+    let version =
+        manifest.split("rust-version = \"").nth(1).and_then(|rest| rest.split('"').next());
+    assert_shown(&format!("Rust {} or newer", version.expect("the package has one")));
+}
+
+/// What the scripts of the recipes do: note if they are not alone.
+const ALONE: &str =
+    "#!/bin/sh\nmkdir alone || echo \"$0 $*\" >>overlaps\necho \"$0 $*\" >>ran\nrmdir alone\n";
+
+/// What those do that need not be alone.
+const ANYWAY: &str = "#!/bin/sh\necho \"$0 $*\" >>ran\n";
+
+/// Everything that the recipes mention, and dbguard in PATH.
+struct Kitchen(Scene);
+
+impl Kitchen {
+    fn new() -> Self {
+        let scene = Scene::new();
+        for (name, text) in [
+            ("nightly.sh", ALONE),
+            ("only-one.sh", ALONE),
+            ("migrate.sh", ALONE),
+            ("poll.sh", ALONE),
+            ("load.sh", ANYWAY),
+            ("report.sh", ANYWAY),
+        ] {
+            scene.file(name, text);
+            fs::set_permissions(scene.path(name), Permissions::from_mode(0o755)).expect("chmod");
+        }
+        scene.file("Makefile", block("make", "all:"));
+        fs::create_dir(scene.path("bin")).expect("mkdir");
+        symlink(env!("CARGO_BIN_EXE_dbguard"), scene.path("bin/dbguard")).expect("a link");
+        Self(scene)
+    }
+
+    /// Has the databases too; false if there is no sqlite3.
+    fn stocked(self) -> Option<Self> {
+        if !have(&["sqlite3"]) {
+            return None;
+        }
+        for database in ["app.db", "orders.db", "stock.db", "shared.db"] {
+            self.0.run("sqlite3", [database, "create table session(id)"]).run().expect(0);
+        }
+        Some(self)
+    }
+
+    fn with_path(&self, run: Run) -> Run {
+        let mut path = self.0.path("bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or("/usr/bin:/bin".into()));
+        run.env("PATH", path)
+    }
+
+    /// Runs a shell script that must succeed, and about which dbguard must have nothing to say.
+    #[track_caller]
+    fn cook(&self, script: &str) -> Ended {
+        println!("{script}");
+        let ended = self.with_path(self.0.run("sh", ["-e", "-c", script])).run().expect(0);
+        assert_eq!(self.0.read("overlaps"), "", "{}", ended.describe());
+        ended.never_says("dbguard: ")
+    }
+}
+
+#[test]
+fn the_shell_recipes_run() {
+    let Some(kitchen) = Kitchen::new().stocked() else {
+        return;
+    };
+    let flock = have(&["flock"]);
+    let make = have(&["make"]);
+    let recipes = blocks("sh").into_iter().filter(|block| block.contains("dbguard "));
+    for recipe in recipes {
+        let lacks = |tool: &str, have: bool| recipe.contains(tool) && !have;
+        if lacks("flock ", flock) || lacks(" make ", make) {
+            skip(recipe);
+        } else {
+            kitchen.cook(recipe);
+        }
+    }
+}
+
+#[test]
+fn the_lines_for_cron_run() {
+    let kitchen = Kitchen::new();
+    kitchen.0.file("app.db", "");
+    let here = kitchen.0.path("");
+    let here = here.to_str().expect("a plain path").trim_end_matches('/');
+    let mut lines = 0;
+    for line in block("cron", "PATH=").lines().skip(1) {
+        let command: String = line.splitn(6, ' ').skip(5).collect();
+        assert!(command.starts_with("dbguard exec ") && !command.contains('%'), "{line}");
+        kitchen.cook(&command.replace("/srv/app", here));
+        lines += 1;
+    }
+    assert_eq!(lines, 2);
+}
+
+/// The recipes of make exclude each other, bare and inside a lock.
+#[test]
+fn the_recipes_of_make_take_turns() {
+    if !have(&["make"]) {
+        return;
+    }
+    let kitchen = Kitchen::new();
+    kitchen.0.file("load.sh", ALONE);
+    kitchen.0.file("app.db", "");
+    for script in ["make -j8", "dbguard exec -w 10m app.db -- make -j8"] {
+        kitchen.cook(script);
+    }
+    let ran = kitchen.0.read("ran");
+    let ran: BTreeSet<&str> = ran.lines().collect();
+    assert_eq!(ran.len(), 4, "{ran:?}");
+}
+
+#[test]
+fn the_steps_for_ci_run() {
+    let kitchen = Kitchen::new();
+    kitchen.0.file("shared.db", "");
+    let steps = block("yaml", "- name:").lines().filter_map(|line| line.split_once("run: "));
+    let steps: Vec<&str> = steps.map(|(_, step)| step).collect();
+    assert_eq!(steps.len(), 2);
+    for step in steps {
+        kitchen.cook(step);
+    }
+}
+
+#[test]
+fn the_python_programs_run() {
+    let Some(kitchen) = Kitchen::new().stocked().filter(|_| have(&["python3"])) else {
+        return;
+    };
+    let programs = blocks("python");
+    assert_eq!(programs.len(), 2);
+    let run = |program: &str| {
+        let run = kitchen.0.run("python3", ["-c", program]);
+        kitchen.with_path(run.env("DBGUARD_TIMEOUT", "0")).run()
+    };
+    for program in &programs {
+        run(program).expect(0);
+    }
+    let holder = kitchen.0.hold(["app.db"]);
+    let impatient = programs[0].replace("5m", "0");
+    run(&impatient).expect(1).says("app.db was busy, nothing was done");
+    run(programs[1]).expect(1).says("app.db is locked");
+    holder.end().expect(0);
+}
+
+/// Every field that programs are promised is there, and none is missing from the list.
+#[test]
+fn the_fields_for_programs_are_the_programs() {
+    let scene = Scene::new();
+    let holder = scene.hold(["a.db"]);
+    let words = ["exec", "--json", "-n", "--status-file", "status", "a.db", "--", "true"];
+    let ended = scene.dbguard(words).run().expect(75);
+    holder.end().expect(0);
+    let status = serde_json::from_str(&scene.read("status")).expect("JSON");
+    let (_, text) = README.split_once("### For programs\n").expect("the section is there");
+    let (text, _) = text.split_once("\n#").expect("another follows");
+    let (error, state) = text.split_once("`--status-file PATH`").expect("both are told");
+    for (text, document) in [(error, ended.error_document()), (state, status)] {
+        let words = text.split('`').skip(1).step_by(2).filter(|word| !word.starts_with("--"));
+        let told: BTreeSet<&str> = words.collect();
+        let document: &serde_json::Value = &document;
+        let real = document.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(told, real, "{}", ended.describe());
+    }
+}
