@@ -24,6 +24,7 @@ pub fn refusal(error: &clap::Error, arguments: &[OsString]) -> Refusal {
     }
     let better = match arguments.first().and_then(|word| word.to_str()) {
         Some("exec") => missing_dashes(&arguments[1..]),
+        Some(verb) if super::VERBS.contains(&verb) => None,
         _ => missing_verb(error, arguments),
     };
     Refusal::Fail(better.unwrap_or_else(|| in_our_words(error, arguments)))
@@ -117,6 +118,12 @@ fn missing_verb(error: &clap::Error, arguments: &[OsString]) -> Option<Failure> 
             Failure::new(Outcome::Usage, format!("options stand after the verb `{file}`"))
                 .hint(format!("type: dbguard {file} {line} ...")),
         );
+    }
+    if !word.is_empty() && !is_path(&word) {
+        let message = format!("there is no verb `{word}`");
+        let verbs = super::VERBS.join(", ");
+        let hint = format!("the verbs are {verbs}; to lock a file of that name, {}", layout.line());
+        return Some(Failure::new(Outcome::Usage, message).hint(hint));
     }
     let message = format!("the verb is missing before `{file}`");
     Some(Failure::new(Outcome::Usage, message).hint(layout.line()))

@@ -12,6 +12,9 @@ use crate::report;
 /// A name is "similar" if so few letters are missing, added, wrong or swapped.
 const MOST_TYPOS: usize = 2;
 
+/// In a short name every other name is similar.
+const LETTERS_A_TYPO: usize = 5;
+
 /// More names than this are not compared.
 const MOST_NAMES: usize = 2_000;
 
@@ -119,12 +122,16 @@ impl Observer for Display<'_> {
 }
 
 /// Returns a name beside a file that does not exist which differs from it by a typing error.
+/// A name that was locked before is meant as it is.
 fn similar_name(resource: &Resource) -> Option<String> {
     if resource.facts.is_some() {
         return None;
     }
     let wanted = resource.path.file_name()?.to_str()?;
-    let most = MOST_TYPOS.min(wanted.chars().count() / 3);
+    let most = MOST_TYPOS.min(wanted.chars().count() / LETTERS_A_TYPO);
+    if most == 0 || resource.place.directory().exists() {
+        return None;
+    }
     let names = resource.path.parent()?.read_dir().ok()?.take(MOST_NAMES);
     let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let close = names.map(|name| (strsim::osa_distance(wanted, &name), name));

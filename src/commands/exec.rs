@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::display::Display;
 use super::locking::{Locks, Wish, take};
 use super::program::Program;
 use super::retry;
@@ -17,11 +18,11 @@ use crate::cli::settings::Settings;
 use crate::error::Failure;
 use crate::lock::{ClaimId, HELD_VARIABLE, Purpose};
 use crate::outcome::Outcome;
-use crate::platform::signals::{SIGCHLD, SIGCONT, SignalMask};
+use crate::platform::signals::{Origin, SignalMask};
 use crate::platform::spawn::{Launch, become_command};
 use crate::platform::step::step;
 use crate::platform::{self, FileId, holders, process};
-use crate::supervise::{Ending, Limits, Supervisor};
+use crate::supervise::{self, Ending, Limits, Supervisor};
 
 /// Carries out an `exec`.
 pub fn exec(
@@ -54,11 +55,14 @@ pub fn exec(
 }
 
 /// Tells a failure to obtain the lock; `-E` has the last word on the exit code.
+///
+/// With `-E 0` a held lock is no failure, so with `-q` nothing is said: cron stays silent.
 pub fn conflict(failure: Failure, lock: &LockRequest, voice: &Voice) -> End {
-    let mut end = voice.fail(&failure);
-    end.code = lock.exit_code(failure.outcome);
-    end.signal = failure.key;
-    end
+    let code = lock.exit_code(failure.outcome);
+    if code != 0 || !voice.is_quiet() {
+        voice.fail(&failure);
+    }
+    End { code, signal: failure.key }
 }
 
 fn unlock_descriptor(descriptor: i32) -> Result<End, Failure> {
@@ -150,12 +154,22 @@ impl Job<'_> {
             let again =
                 matches!(run.ending, Ending::Exited(code) if self.is_retried(code, retries));
             if !again {
+                self.say_if_still_busy(run.ending, retries);
                 return Ok(Outcomes { ending: run.ending, key: run.key, retries });
             }
-            if let Some(ended) = self.pause(&supervisor, locks, retries)? {
-                return Ok(Outcomes { ending: ended, key: None, retries });
+            if let Some(run) = self.pause(&supervisor, locks, retries) {
+                return Ok(Outcomes { ending: run.ending, key: run.key, retries });
             }
             retries += 1;
+        }
+    }
+
+    fn say_if_still_busy(&self, ending: Ending, retries: u32) {
+        let codes = &self.run.retry.exit_codes;
+        let busy = |code| u8::try_from(code).is_ok_and(|code| codes.contains(code));
+        if retries > 0 && matches!(ending, Ending::Exited(code) if busy(code)) {
+            let name = self.program.name();
+            self.voice.warn(&format!("{name} still fails as busy after {retries} retries"));
         }
     }
 
@@ -165,37 +179,30 @@ impl Job<'_> {
             && u8::try_from(code).is_ok_and(|code| retry.exit_codes.contains(code))
     }
 
-    /// Waits before the next try, the lock kept. A signal ends it all.
+    /// Waits before the next try, the lock kept. Returns how it ends if a signal ends it.
     fn pause(
         &self,
         supervisor: &Supervisor,
         locks: &Locks,
         retries: u32,
-    ) -> Result<Option<Ending>, Failure> {
+    ) -> Option<supervise::Run> {
         let pause = retry::pause(&self.run.retry, retries);
         self.voice.detail(|| format!("busy; trying again after {}ms", pause.as_millis()));
-        let until = Instant::now() + pause;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match supervisor.pause(left) {
-                None => break,
-                Some(arrival) if matches!(arrival.signal, SIGCHLD | SIGCONT) => {}
-                Some(arrival) => return Ok(Some(Ending::Signaled(arrival.signal))),
-            }
+        if let Some(arrival) = supervisor.pause(pause) {
+            let key = (arrival.origin == Origin::Kernel).then_some(arrival.signal);
+            return Some(supervise::Run { ending: Ending::Signaled(arrival.signal), key });
         }
-        let display = super::display::Display::new(self.voice, self.settings.network);
-        let lock = &self.request.lock;
-        let wait = native::settle_native(
-            lock,
-            &locks.guards,
-            locks.mode,
-            &locks.patience,
-            &display,
-            self.voice,
-        );
-        // The command itself finds out whether it is still busy.
-        drop(wait.inspect_err(|failure| tracing::debug!("{failure}")));
-        Ok(None)
+        let display = Display::new(self.voice, self.settings.network);
+        let (lock, guards) = (&self.request.lock, &locks.guards);
+        let wait =
+            native::settle_native(lock, guards, locks.mode, &locks.patience, &display, self.voice);
+        match wait.map_err(|failure| (failure.outcome, failure.key)) {
+            Err((Outcome::Signaled(signal), key)) => {
+                Some(supervise::Run { ending: Ending::Signaled(i32::from(signal)), key })
+            }
+            // Whether it is still busy the command itself finds out.
+            _ => None,
+        }
     }
 
     fn finish(

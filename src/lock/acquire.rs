@@ -9,7 +9,7 @@ use super::call::{Call, Standing};
 use super::claim::{ClaimId, Under};
 use super::error::LockError;
 use super::guard::{Guard, Hold};
-use super::lockdir::{LockDir, STATE};
+use super::lockdir::LockDir;
 use super::mode::Mode;
 use super::name::encode;
 use super::nested::{HeldList, Level, descend};
@@ -114,7 +114,7 @@ fn attempt(request: &Request<'_>, resource: Resource) -> Result<Option<Guard>, L
 fn refuse_two_places(resource: &Resource, target: &Target) -> Result<(), LockError> {
     let beside = Target { lock_dir: None, ..target.clone() };
     let beside = Resource::resolve(&beside)?;
-    let path = beside.place.parent.join(STATE).join(&beside.place.name);
+    let path = beside.place.directory();
     if beside.place.parent == resource.place.parent || !path.exists() {
         return Ok(());
     }

@@ -131,7 +131,10 @@ pub fn descend(
         if !mode.fits_under(outer) {
             return Err(LockError::Deadlock {
                 path: path.to_path_buf(),
-                reason: format!("it is held shared by this command's own ancestor (claim {id})"),
+                reason: format!(
+                    "it is held shared by this command's own ancestor (pid {})",
+                    id.pid
+                ),
                 hint: "take the outer lock exclusively, or do not write inside it",
             });
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::LockError;
-use super::lockdir::{LockDir, STATE};
+use super::lockdir::LockDir;
 use super::name::encode;
 use super::resource::{Resource, Target};
 use crate::platform;
@@ -42,11 +42,10 @@ pub fn make_lock(target: &Target) -> Result<PathBuf, LockError> {
 /// Returns the path a target's lock file has or would have. Makes nothing.
 pub fn lock_path(target: &Target) -> Result<PathBuf, LockError> {
     let resource = Resource::resolve(target)?;
-    let mut path = resource.place.parent;
-    if !resource.place.in_lock_dir {
-        path.push(STATE);
+    if let Some(file) = resource.place.lock_file {
+        return Ok(file);
     }
-    path.push(&resource.place.name);
+    let mut path = resource.place.directory();
     if let Some(key) = &target.key {
         path.push("keys");
         path.push(encode(key.as_bytes()));

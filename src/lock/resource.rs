@@ -40,6 +40,17 @@ pub struct Place {
     pub lock_file: Option<PathBuf>,
 }
 
+impl Place {
+    /// Returns the path of the lock's directory, which need not exist.
+    pub fn directory(&self) -> PathBuf {
+        if self.in_lock_dir {
+            self.parent.join(&self.name)
+        } else {
+            self.parent.join(STATE).join(&self.name)
+        }
+    }
+}
+
 /// A resolved target.
 #[derive(Clone, Debug)]
 pub struct Resource {

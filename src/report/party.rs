@@ -53,9 +53,17 @@ fn in_words(party: &Party, user: Option<String>, longest: usize) -> String {
     text
 }
 
+/// Returns a command line with the program's name instead of its path.
+fn without_directory(words: &[String]) -> String {
+    let Some((program, arguments)) = words.split_first() else { return String::new() };
+    let name = program.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(program);
+    let words = std::iter::once(name).chain(arguments.iter().map(String::as_str));
+    words.collect::<Vec<_>>().join(" ")
+}
+
 fn command(party: &Party, longest: usize) -> String {
     let words = match &party.command {
-        Some(words) => escaped(&words.join(" ")),
+        Some(words) => escaped(&without_directory(words)),
         None if party.program.is_empty() => "a process that cannot be seen from here".to_owned(),
         None => escaped(&party.program),
     };

@@ -87,9 +87,18 @@ impl Supervisor {
         self.watch.mask_before()
     }
 
-    /// Waits between two runs; returns the signal that came meanwhile.
+    /// Waits between two runs; returns the signal that asked us to end meanwhile.
     pub fn pause(&self, limit: Duration) -> Option<Arrival> {
-        self.watch.wait(Some(limit))
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.watch.wait(Some(left)) {
+                Some(Arrival { signal: SIGCHLD | SIGCONT, .. }) => {}
+                // Nothing runs that could be stopped with us.
+                Some(Arrival { signal: SIGTSTP, .. }) => signals::stop_self(),
+                arrival => return arrival,
+            }
+        }
     }
 
     /// Starts the command, calls `started` with its process id, and blocks until it has ended.
