@@ -85,7 +85,9 @@ pub fn acquire(request: &Request<'_>) -> Result<Guard, LockError> {
             last.clone_from(&resource.path);
         }
         match attempt(request, resource) {
-            Ok(Some(guard)) if guard.is_current(request.target)? => return Ok(guard),
+            Ok(Some(guard)) if !guard.has_waited() || guard.is_current(request.target)? => {
+                return Ok(guard);
+            }
             Ok(_) | Err(LockError::Vanished { .. }) => {
                 tracing::debug!("the path changed while it was locked; again");
             }
@@ -149,7 +151,8 @@ fn hold(
         id,
         standing: Mutex::new(Standing::default()),
     };
-    let ticket = if call.try_now()? { None } else { call.wait()? };
+    let at_once = call.try_now()?;
+    let ticket = if at_once { None } else { call.wait()? };
     step("granted");
     if !call.is_current()? {
         call.withdraw(ticket);
@@ -167,7 +170,7 @@ fn hold(
     let claim = call.claim(ticket);
     step("held");
     drop(call);
-    Ok(Some(Hold::new(level, lock, claim, id, mode, fence)))
+    Ok(Some(Hold { level, lock, claim, id, mode, fence, waited: !at_once, over: false }))
 }
 
 fn open_lock(request: &Request<'_>, level: &Level) -> Result<File, LockError> {

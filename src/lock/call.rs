@@ -132,7 +132,12 @@ impl Companion for Call<'_> {
             path: self.resource.path.clone(),
             mode: self.request.mode,
             subject: if leftover { Subject::Leftover } else { Subject::Guard },
-            holders: party::holding(&self.level.place, Some(self.lock)),
+            // Whoever is not next waits for somebody with a claim; only the next in line may be
+            // waiting for a plain flock user, whom the kernel's table must name.
+            holders: party::holding(
+                &self.level.place,
+                position.is_none_or(|place| place == 1).then_some(self.lock),
+            ),
             position,
             waited: now.saturating_duration_since(patience.started),
             left: patience.deadline.map(|end| end.saturating_duration_since(now)),

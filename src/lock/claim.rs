@@ -192,7 +192,7 @@ impl Claim {
         let file = dir.make_file(name, mode)?;
         // The umask may have hidden the claim from those who may lock. A claim that stays hidden
         // costs them the order and the name, not the exclusion.
-        drop(crate::platform::own(&file, mode, None));
+        drop(crate::platform::unmask(&file, mode));
         crate::platform::step::step("claim-made");
         if !crate::platform::try_lock_exclusive(&file)? {
             // A prober holds it for an instant; whoever holds it longer is not worth waiting for.

@@ -30,11 +30,17 @@ const DROPPED: &str = "DBGUARD_HELD did not reach this call; pass it on (sudo --
 /// the way, or it took the lock with `--fd` or `flock`.
 pub fn refuse_own_ancestor(place: &LockDir, lock: &File, path: &Path) -> Result<(), LockError> {
     let ancestors = ancestors();
-    let claimed = place.ledger.as_ref().and_then(|ledger| claimed_by(ledger, &ancestors));
-    let holder = claimed.or_else(|| {
-        let id = platform::facts(lock).ok()?.id;
-        ancestors.iter().map(|(pid, _)| *pid).find(|pid| platform::holders::holds(*pid, id))
-    });
+    let holder = match place.ledger.as_ref().map(|ledger| claimed_by(ledger, &ancestors)) {
+        Some(Claimed::ByAncestor(pid)) => Some(pid),
+        Some(Claimed::ByStranger) => None,
+        // Nobody says so with a claim: a plain flock user, or a shell with `--fd`. Looking through
+        // the descriptors of ancestors costs much more, so it comes only now.
+        Some(Claimed::ByNobody) | None => {
+            let id = platform::facts(lock).map(|facts| facts.id);
+            let holds = |pid: &u32| id.as_ref().is_ok_and(|id| platform::holders::holds(*pid, *id));
+            ancestors.iter().map(|(pid, _)| *pid).find(holds)
+        }
+    };
     let Some(pid) = holder else { return Ok(()) };
     Err(LockError::Deadlock {
         path: path.to_path_buf(),
@@ -56,29 +62,38 @@ pub fn refuse_own_descent(debts: &[Debt], path: &Path) -> Result<(), LockError> 
     })
 }
 
-fn claimed_by(ledger: &Ledger, ancestors: &[(u32, u64)]) -> Option<u32> {
-    let mut found = None;
+/// Who has a live claim in `held/`.
+enum Claimed {
+    ByAncestor(u32),
+    ByStranger,
+    ByNobody,
+}
+
+fn claimed_by(ledger: &Ledger, ancestors: &[(u32, u64)]) -> Claimed {
+    let mut names = Vec::new();
     // A directory that cannot be listed accuses nobody.
     drop(ledger.held.each_name(|name, _| {
-        let Some((id, _)) = parse_held_name(name) else { return };
-        if found.is_some() {
-            return;
-        }
-        let Look::Live(seen) = Seen::look(&ledger.held, name) else { return };
+        names.extend(parse_held_name(name).map(|(id, _)| (name.to_owned(), id)));
+    }));
+    let mut claimed = Claimed::ByNobody;
+    for (name, id) in names {
+        let Look::Live(seen) = Seen::look(&ledger.held, &name) else { continue };
+        claimed = Claimed::ByStranger;
         let record = seen.record();
         if !record.is_of_here() {
-            return;
+            continue;
         }
         let is = |pid: u32, start: Option<u64>| {
             start.is_some_and(|start| ancestors.contains(&(pid, start)))
         };
         if is(id.pid, record.start) {
-            found = Some(id.pid);
-        } else if let Some(child) = record.child.filter(|child| is(*child, record.child_start)) {
-            found = Some(child);
+            return Claimed::ByAncestor(id.pid);
         }
-    }));
-    found
+        if let Some(child) = record.child.filter(|child| is(*child, record.child_start)) {
+            return Claimed::ByAncestor(child);
+        }
+    }
+    claimed
 }
 
 fn ancestors() -> Vec<(u32, u64)> {

@@ -17,27 +17,19 @@ use crate::platform::{self, FileId, process};
 /// One kernel lock that is held, and the claim that says so.
 #[derive(Debug)]
 pub struct Hold {
-    level: Level,
-    lock: File,
-    claim: Option<Claim>,
-    id: ClaimId,
-    mode: Mode,
-    fence: Option<u64>,
-    over: bool,
+    pub(super) level: Level,
+    pub(super) lock: File,
+    pub(super) claim: Option<Claim>,
+    pub(super) id: ClaimId,
+    pub(super) mode: Mode,
+    pub(super) fence: Option<u64>,
+    /// It was not to be had at once.
+    pub(super) waited: bool,
+    /// It is given back, or left to those who inherited it.
+    pub(super) over: bool,
 }
 
 impl Hold {
-    pub(super) fn new(
-        level: Level,
-        lock: File,
-        claim: Option<Claim>,
-        id: ClaimId,
-        mode: Mode,
-        fence: Option<u64>,
-    ) -> Self {
-        Self { level, lock, claim, id, mode, fence, over: false }
-    }
-
     fn place(&self) -> &LockDir {
         &self.level.place
     }
@@ -175,6 +167,12 @@ impl Guard {
                 tracing::warn!("cannot note the command in the claim: {error}");
             }
         }
+    }
+
+    /// Whether any of its locks was not to be had at once. Only a wait leaves time for the path to
+    /// be re-pointed: what happens in the microseconds of a grant might as well happen after it.
+    pub(super) fn has_waited(&self) -> bool {
+        self.holds.iter().any(|hold| hold.waited)
     }
 
     /// Whether the target still resolves to what is locked.

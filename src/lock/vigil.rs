@@ -253,9 +253,14 @@ impl<'a> Vigil<'a> {
     }
 
     fn dismiss(&self) {
-        let mut state = self.state();
-        state.stop = true;
-        if let Some(helper) = state.helper {
+        let helper = {
+            let mut state = self.state();
+            state.stop = true;
+            state.helper
+        };
+        // Outside the mutex, which the helper wants first thing. It is alive: the scope of the
+        // wait joins it.
+        if let Some(helper) = helper {
             helper.wake();
         }
     }

@@ -23,7 +23,7 @@ pub mod step;
 mod unix;
 #[cfg(unix)]
 pub use unix::{
-    dir::{Access, Dir, own},
+    dir::{Access, Dir, own, unmask},
     entry,
     file::{
         Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,

@@ -184,6 +184,14 @@ fn own_name(name: &std::ffi::CStr) -> Option<&str> {
     name.to_str().ok().filter(|name| *name != "." && *name != "..")
 }
 
+/// Gives a file of ours the permissions that the umask took away; changes nothing if it did not.
+pub fn unmask(file: impl std::os::fd::AsFd, mode: u32) -> io::Result<()> {
+    if facts(&file)?.mode == mode & 0o7777 {
+        return Ok(());
+    }
+    own(file, mode, None)
+}
+
 /// Gives a directory or a file of ours its final permissions and owner.
 pub fn own(file: impl std::os::fd::AsFd, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     if let Some((user, group)) = owner {
