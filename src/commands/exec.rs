@@ -122,7 +122,7 @@ impl Job<'_> {
 
     /// Becomes the command. Comes back only with a failure.
     fn replace(&self, locks: &Locks) -> Failure {
-        locks.guards.iter().for_each(|guard| guard.record_child(None));
+        locks.guards.iter().for_each(|guard| guard.record_command(std::process::id()));
         let environment = self.environment(locks);
         let descriptors = self.descriptors(locks);
         let launch = self.launch(&environment, &descriptors, SignalMask::current());
@@ -146,7 +146,7 @@ impl Job<'_> {
             let run = supervisor.run(&launch, |pid| {
                 step("spawned");
                 tracing::info!(pid, "the command runs");
-                locks.guards.iter().for_each(|guard| guard.record_child(Some(pid)));
+                locks.guards.iter().for_each(|guard| guard.record_command(pid));
             });
             let run = run.map_err(|error| self.cannot_start(&error))?;
             step("ended");

@@ -16,8 +16,9 @@ use super::nested::{HeldList, Level, descend};
 use super::observer::Observer;
 use super::party;
 use super::resource::{Resource, Target};
-use crate::platform;
+use crate::platform::lock_table::LockMode;
 use crate::platform::step::step;
+use crate::platform::{self, holders};
 
 /// A path and the file it names that never agree (FUSE, some overlays) are given up on.
 const MOST_TRIES: u32 = 100;
@@ -121,14 +122,12 @@ fn refuse_two_places(resource: &Resource, target: &Target) -> Result<(), LockErr
         return Ok(());
     }
     let Ok(place) = LockDir::open(&beside) else { return Ok(()) };
-    let busy = match place.open_lock() {
-        Ok(lock) => !matches!(platform::try_lock_shared(&lock), Ok(true)),
-        Err(_) => false,
-    };
-    if busy || !party::holding(&place, None).is_empty() {
-        return Err(LockError::TwoPlaces { path });
+    // Asked of claims and of the kernel's table: a probe of the lock could make others fail.
+    let lock = place.existing_lock().ok().flatten();
+    if party::holding(&place, lock.as_ref()).is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(LockError::TwoPlaces { path })
 }
 
 /// Takes one lock, or the inner lock below it. `None` if its files changed under our hands.
@@ -139,30 +138,21 @@ fn hold(
     mode: Mode,
 ) -> Result<Option<Hold>, LockError> {
     let level = descend(root, request.held, mode, &resource.path)?;
-    let lock = open_lock(request, &level)?;
-    let id =
-        ClaimId::new().map_err(|error| LockError::io("name a claim for", &resource.path, error))?;
-    let call = Call {
-        request,
-        resource,
-        level: &level,
-        lock: &lock,
-        mode,
-        id,
-        standing: Mutex::new(Standing::default()),
-    };
-    let at_once = call.try_now()?;
+    let Opened { lock, held_already } = open_lock(request, &level, mode)?;
+    let standing = Mutex::new(Standing::default());
+    let call = Call { request, resource, level: &level, lock: &lock, mode, standing };
+    let at_once = held_already || call.try_now()?;
     let ticket = if at_once { None } else { call.wait()? };
     step("granted");
-    if !call.is_current()? {
-        call.withdraw(ticket);
-        call.unlock();
-        return Ok(None);
-    }
-    if let Err(error) = call.settle() {
-        call.withdraw(ticket);
-        call.unlock();
-        return Err(error);
+    match call.check() {
+        Ok(true) => {}
+        refused => {
+            call.withdraw(ticket);
+            if !held_already {
+                call.unlock();
+            }
+            return refused.map(|_| None);
+        }
     }
     step("settled");
     let fence = call.count_fence();
@@ -170,26 +160,45 @@ fn hold(
     let claim = call.claim(ticket);
     step("held");
     drop(call);
+    let id = request.id;
+    tracing::debug!(lock = %level.place.path().display(), mode = mode.word(), at_once, "granted");
     Ok(Some(Hold { level, lock, claim, id, mode, fence, waited: !at_once, over: false }))
 }
 
-fn open_lock(request: &Request<'_>, level: &Level) -> Result<File, LockError> {
-    let Purpose::Descriptor(descriptor) = request.purpose else { return level.place.open_lock() };
+/// The file whose kernel lock is to be taken.
+struct Opened {
+    lock: File,
+    /// A descriptor of the caller's caller that has the lock: taking it again would give it away
+    /// to those who wait.
+    held_already: bool,
+}
+
+fn open_lock(request: &Request<'_>, level: &Level, mode: Mode) -> Result<Opened, LockError> {
+    let Purpose::Descriptor(descriptor) = request.purpose else {
+        return Ok(Opened { lock: level.place.open_lock()?, held_already: false });
+    };
+    let path = level.place.lock_path();
     if !level.above.is_empty() {
         return Err(LockError::Deadlock {
-            path: level.place.lock_path(),
+            path,
             reason: "this script runs under an `exec` that holds the lock".to_owned(),
             hint: "inside it, drop --fd or run the command with another `dbguard exec`",
         });
     }
-    let path = level.place.lock_path();
     let wrong = || LockError::WrongDescriptor { descriptor, path: path.clone() };
     // Made here if missing, so that the comparison speaks of the file that is locked.
     drop(level.place.open_lock()?);
     let lock = platform::inherited_file(descriptor).map_err(|_| wrong())?;
-    match level.place.still_names(&lock) {
-        Ok(true) => Ok(lock),
-        _ => Err(wrong()),
+    if !matches!(level.place.still_names(&lock), Ok(true)) {
+        return Err(wrong());
+    }
+    match holders::held_through(&lock) {
+        Some(LockMode::Read) if mode == Mode::Exclusive => Err(LockError::Deadlock {
+            path,
+            reason: format!("descriptor {descriptor} has it shared, and it cannot be changed"),
+            hint: "give it back first: dbguard exec -u --fd N FILE",
+        }),
+        held => Ok(Opened { lock, held_already: held.is_some() }),
     }
 }
 

@@ -1,11 +1,12 @@
 //! One lock being acquired: what the fast path, the line and the grant share.
 
 use std::fs::File;
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::acquire::Request;
-use super::claim::{Claim, ClaimId, identity};
+use super::claim::{Claim, identity};
 use super::deadlock;
 use super::error::{Contention, LockError};
 use super::lockdir::{Ledger, degrades};
@@ -23,7 +24,8 @@ use crate::platform::{self, signals};
 pub(super) struct Standing {
     pub(super) waiting: Option<Waiting>,
     pub(super) since_ms: u64,
-    pub(super) leftover: bool,
+    /// The command of a dead holder that is waited for.
+    pub(super) leftover: Option<u32>,
     circle: Vec<String>,
 }
 
@@ -34,7 +36,6 @@ pub(super) struct Call<'a> {
     pub(super) level: &'a Level,
     pub(super) lock: &'a File,
     pub(super) mode: Mode,
-    pub(super) id: ClaimId,
     pub(super) standing: Mutex<Standing>,
 }
 
@@ -53,12 +54,13 @@ impl Call<'_> {
         })?
     }
 
-    pub(super) fn introduce(&self, claim: &Claim) {
+    /// Writes who we are. A claim that says nothing still counts by its name and its lock.
+    pub(super) fn introduce(&self, claim: &Claim, since_ms: u64) {
         let request = self.request;
-        let record = identity(self.id, request.program, request.label, request.held.entries());
-        // Only for people to read.
+        let held = request.held.entries();
+        let record = identity(request.id, since_ms, request.program, request.label, held);
         if let Err(error) = claim.write(&record) {
-            tracing::warn!("cannot write a claim: {error}");
+            self.warn_of_claim(&error);
         }
     }
 
@@ -90,6 +92,11 @@ impl Call<'_> {
             Verdict::Deadline => LockError::Timeout(self.contention()),
             Verdict::Signal(signal) => LockError::Interrupted(signal),
             Verdict::Suspend => LockError::Interrupted(signals::Arrival::SUSPEND),
+            Verdict::Broken => LockError::io(
+                "wait for",
+                &self.resource.path,
+                io::Error::other("the helper thread failed; this is a defect in dbguard"),
+            ),
             Verdict::Deadlock(reason) => LockError::Deadlock {
                 path: self.resource.path.clone(),
                 reason,
@@ -99,11 +106,15 @@ impl Call<'_> {
     }
 
     pub(super) fn contention(&self) -> Box<Contention> {
-        let waiters = self.ledger().map_or(0, |ledger| queue::list(ledger).len());
+        let waiters = self.ledger().map_or(0, queue::live_count);
+        let leftover = self.standing().leftover;
         Box::new(Contention {
             path: self.resource.path.clone(),
             mode: self.request.mode,
-            holders: party::holding(&self.level.place, Some(self.lock)),
+            holders: match leftover {
+                Some(pid) => vec![party::of_process(pid, Mode::Exclusive)],
+                None => party::holding(&self.level.place, Some(self.lock)),
+            },
             waiters: waiters.saturating_sub(usize::from(self.standing().waiting.is_some())),
             waited: self.request.patience.started.elapsed(),
         })
@@ -126,18 +137,23 @@ impl Companion for Call<'_> {
         };
         let list = self.ledger().map(queue::list).unwrap_or_default();
         let position = waiting.map(|mine| 1 + list.iter().filter(|other| **other < mine).count());
+        let (subject, holders) = match leftover {
+            Some(pid) => (Subject::Leftover, vec![party::of_process(pid, Mode::Exclusive)]),
+            // Whoever is not next waits for somebody with a claim; only the next in line may be
+            // waiting for a plain flock user, whom the kernel's table must name.
+            None => {
+                let next = position.is_none_or(|place| place == 1);
+                let lock = next.then_some(self.lock);
+                (Subject::Guard, party::holding(&self.level.place, lock))
+            }
+        };
         let now = Instant::now();
         let patience = &self.request.patience;
         self.request.observer.waiting(&WaitReport {
             path: self.resource.path.clone(),
             mode: self.request.mode,
-            subject: if leftover { Subject::Leftover } else { Subject::Guard },
-            // Whoever is not next waits for somebody with a claim; only the next in line may be
-            // waiting for a plain flock user, whom the kernel's table must name.
-            holders: party::holding(
-                &self.level.place,
-                position.is_none_or(|place| place == 1).then_some(self.lock),
-            ),
+            subject,
+            holders,
             position,
             waited: now.saturating_duration_since(patience.started),
             left: patience.deadline.map(|end| end.saturating_duration_since(now)),
@@ -152,9 +168,8 @@ impl Companion for Call<'_> {
         let me = deadlock::Me {
             under: self.request.held.entries(),
             place: &self.level.place,
-            path: &self.resource.path,
             program: self.request.program,
-            id: self.id,
+            id: self.request.id,
             since_ms,
         };
         let circle = deadlock::find(&me);

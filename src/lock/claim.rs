@@ -7,18 +7,24 @@
 //! A claim is a few lines of JSON, one object each; later lines add to earlier ones. Content
 //! that cannot be understood is a claim that says nothing: its name and its lock still count.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
-use crate::platform::{Access, Dir, host, process};
+use crate::platform::step::step;
+use crate::platform::{self, Access, Dir, host, process};
 
 /// A claim longer than this is not ours; reading stops here.
 const LARGEST_BYTES: u64 = 64 * 1024;
+
+/// How long, in milliseconds, a claim is tried to be locked although a prober holds it.
+const LOCK_TRIES: u32 = 50;
 
 /// Names one claim among all that ever were: the claimant's process id and a random number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -183,30 +189,37 @@ impl Record {
 #[derive(Debug)]
 pub struct Claim {
     file: File,
+    /// Where the last line begins.
+    head: Cell<Option<u64>>,
 }
 
 impl Claim {
     /// Makes a claim under a new name and locks it. `None` if somebody removed or locked it
     /// before we could, which costs the place and nothing else.
-    pub fn make(dir: &Dir, name: &str, mode: u32) -> io::Result<Option<Self>> {
+    pub fn make(
+        dir: &Dir,
+        name: &str,
+        mode: u32,
+        owner: Option<(u32, u32)>,
+    ) -> io::Result<Option<Self>> {
         let file = dir.make_file(name, mode)?;
-        // The umask may have hidden the claim from those who may lock. A claim that stays hidden
-        // costs them the order and the name, not the exclusion.
-        drop(crate::platform::unmask(&file, mode));
-        crate::platform::step::step("claim-made");
-        if !crate::platform::try_lock_exclusive(&file)? {
-            // A prober holds it for an instant; whoever holds it longer is not worth waiting for.
-            let busy = (0..100).all(|_| {
-                std::thread::yield_now();
-                matches!(crate::platform::try_lock_exclusive(&file), Ok(false))
-            });
-            if busy {
-                // The name says nothing without the lock, and others remove what is unlocked.
-                drop(dir.remove(name));
-                return Ok(None);
+        // Root's claims belong to the database's owner, and the umask may have hidden a claim
+        // from those who may lock. One that stays hidden costs them the order and the name.
+        drop(match owner {
+            Some(_) => platform::own(&file, mode, owner),
+            None => platform::unmask(&file, mode),
+        });
+        step("claim-made");
+        for _ in 0..LOCK_TRIES {
+            if platform::try_lock_exclusive(&file)? {
+                return Ok(Some(Self { file, head: Cell::new(None) }));
             }
+            // A prober holds it for an instant.
+            thread::sleep(Duration::from_millis(1));
         }
-        Ok(Some(Self { file }))
+        // The name says nothing without the lock, and others remove what is unlocked.
+        drop(dir.remove(name));
+        Ok(None)
     }
 
     /// Appends a line. Failing costs others a name in a message, so the caller may go on.
@@ -216,6 +229,20 @@ impl Claim {
         (&self.file).write_all(&line)
     }
 
+    /// Writes the last line, over the one it wrote before: a command that is run again and again
+    /// must not make the claim grow beyond what is read of it.
+    pub fn write_last(&self, record: &Record) -> io::Result<()> {
+        let mut file = &self.file;
+        let head = match self.head.get() {
+            Some(head) => file.seek(SeekFrom::Start(head))?,
+            None => file.stream_position()?,
+        };
+        self.head.set(Some(head));
+        self.write(record)?;
+        let end = file.stream_position()?;
+        self.file.set_len(end)
+    }
+
     /// Returns the descriptor, to be inherited by the command.
     pub fn file(&self) -> &File {
         &self.file
@@ -223,7 +250,7 @@ impl Claim {
 
     /// Whether its name is gone: somebody passed us over.
     pub fn is_removed(&self) -> bool {
-        crate::platform::facts(&self.file).is_ok_and(|facts| facts.links == 0)
+        platform::facts(&self.file).is_ok_and(|facts| facts.links == 0)
     }
 }
 
@@ -255,7 +282,7 @@ impl Seen {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Look::Gone,
             Err(_) => return Look::Hidden,
         };
-        match crate::platform::try_lock_shared(&file) {
+        match platform::try_lock_shared(&file) {
             Ok(true) => Look::Dead(Self { file }),
             Ok(false) => Look::Live(Self { file }),
             Err(_) => Look::Hidden,
@@ -283,14 +310,20 @@ pub fn now_ms() -> u64 {
 }
 
 /// Returns the line a claim begins with.
-pub fn identity(id: ClaimId, program: &str, label: Option<&str>, under: &[Under]) -> Record {
+pub fn identity(
+    id: ClaimId,
+    since_ms: u64,
+    program: &str,
+    label: Option<&str>,
+    under: &[Under],
+) -> Record {
     Record {
         id: id.to_string(),
         host: host::host(),
         user: Some(host::user()),
         program: program.to_owned(),
         label: label.map(str::to_owned),
-        since_ms: Some(now_ms()),
+        since_ms: Some(since_ms),
         under: under.to_vec(),
         ..Record::default()
     }

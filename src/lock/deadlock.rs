@@ -10,18 +10,20 @@ use std::fs::File;
 use std::path::Path;
 
 use super::LockError;
+use super::ancestry::{ancestors, chain, is_closed};
 use super::claim::{ClaimId, Look, Record, Seen, Under, held_name, parse_held_name};
 use super::lockdir::{Ledger, LockDir};
 use super::mode::Mode;
+use super::name::decode;
 use super::queue;
 use super::settle::Debt;
-use crate::platform::{self, Access, Dir, process};
-
-/// A chain of ancestors longer than this is not followed.
-const MOST_ANCESTORS: usize = 256;
+use crate::platform::{self, Dir, process};
 
 /// A search that met so many claims is given up: the deadline still ends the wait.
 const MOST_CLAIMS: usize = 4096;
+
+const BY_DESCRIPTOR: &str = "it has the lock through a descriptor (--fd or flock): run this command \
+     without dbguard inside it";
 
 const DROPPED: &str = "DBGUARD_HELD did not reach this call; pass it on (sudo --preserve-env=\
      DBGUARD_HELD, env), or do not lock twice";
@@ -29,29 +31,29 @@ const DROPPED: &str = "DBGUARD_HELD did not reach this call; pass it on (sudo --
 /// Refuses to wait for a lock that an ancestor of ours holds: its `DBGUARD_HELD` was dropped on
 /// the way, or it took the lock with `--fd` or `flock`.
 pub fn refuse_own_ancestor(place: &LockDir, lock: &File, path: &Path) -> Result<(), LockError> {
-    let ancestors = ancestors();
+    let ancestors = ancestors(std::process::id());
     let holder = match place.ledger.as_ref().map(|ledger| claimed_by(ledger, &ancestors)) {
-        Some(Claimed::ByAncestor(pid)) => Some(pid),
+        Some(Claimed::ByAncestor(pid)) => Some((pid, DROPPED)),
         Some(Claimed::ByStranger) => None,
         // Nobody says so with a claim: a plain flock user, or a shell with `--fd`. Looking through
         // the descriptors of ancestors costs much more, so it comes only now.
         Some(Claimed::ByNobody) | None => {
             let id = platform::facts(lock).map(|facts| facts.id);
             let holds = |pid: &u32| id.as_ref().is_ok_and(|id| platform::holders::holds(*pid, *id));
-            ancestors.iter().map(|(pid, _)| *pid).find(holds)
+            ancestors.iter().map(|(pid, _)| *pid).find(holds).map(|pid| (pid, BY_DESCRIPTOR))
         }
     };
-    let Some(pid) = holder else { return Ok(()) };
+    let Some((pid, hint)) = holder else { return Ok(()) };
     Err(LockError::Deadlock {
         path: path.to_path_buf(),
         reason: format!("it is held by this command's own ancestor, {}", named(pid)),
-        hint: DROPPED,
+        hint,
     })
 }
 
 /// Refuses to wait for the end of a command that is our own ancestor.
 pub fn refuse_own_descent(debts: &[Debt], path: &Path) -> Result<(), LockError> {
-    let ancestors = ancestors();
+    let ancestors = ancestors(std::process::id());
     let own = debts.iter().filter_map(|debt| debt.command);
     let own = own.map(|(pid, _)| pid).find(|pid| ancestors.iter().any(|(other, _)| other == pid));
     let Some(pid) = own else { return Ok(()) };
@@ -96,22 +98,6 @@ fn claimed_by(ledger: &Ledger, ancestors: &[(u32, u64)]) -> Claimed {
     claimed
 }
 
-fn ancestors() -> Vec<(u32, u64)> {
-    let mut line = Vec::new();
-    let mut next = process::stat(std::process::id()).map(|stat| stat.parent);
-    while let Some(pid) = next.filter(|pid| *pid > 1 && line.len() < MOST_ANCESTORS) {
-        let Some(stat) = process::stat(pid) else { break };
-        line.push((pid, stat.start));
-        next = Some(stat.parent);
-    }
-    line
-}
-
-/// Whether a process is an ancestor of ours.
-pub fn own_ancestor(pid: u32) -> bool {
-    ancestors().iter().any(|(ancestor, _)| *ancestor == pid)
-}
-
 fn named(pid: u32) -> String {
     match process::command_line(pid) {
         Some(words) => format!("{} (pid {pid})", words.join(" ")),
@@ -125,8 +111,6 @@ pub struct Me<'a> {
     pub under: &'a [Under],
     /// The lock we wait for.
     pub place: &'a LockDir,
-    /// The database we wait for.
-    pub path: &'a Path,
     /// Our program.
     pub program: &'a str,
     /// Our claim.
@@ -146,21 +130,31 @@ pub struct Circle {
     pub text: String,
 }
 
-/// One step of the search: a waiter, what it is under, and how it was reached.
+/// One step of the search: a waiter, and how it was reached.
 struct Step {
-    waiter: Record,
+    id: String,
     pid: u32,
+    program: String,
+    since_ms: u64,
     waits_for: String,
     before: Option<usize>,
+    /// From the waiter up to the command of the claim through which it goes on.
+    chain: Vec<u32>,
 }
 
-/// Searches for a circle that our wait closes. Reads claims of the locks involved; takes nothing.
+/// A claim somebody is under, the step that reached it, and the chain from there to its holder's
+/// command.
+type Reached = (Under, Option<usize>, Vec<u32>);
+
+/// Searches for a circle that our wait closes. Reads claims and processes; takes nothing.
+///
+/// An edge counts only if the holder of a claim really waits for the waiter that is under it,
+/// and the circle only if nobody outside of it runs below its holders.
 pub fn find(me: &Me<'_>) -> Option<Circle> {
     let mut steps: Vec<Step> = Vec::new();
     let mut looked = HashSet::new();
-    let mut next: Vec<(Under, Option<usize>)> =
-        me.under.iter().map(|under| (under.clone(), None)).collect();
-    while let Some((claim, before)) = next.pop() {
+    let mut next = reached(me.id.pid, me.under, None);
+    while let Some((claim, before, chain)) = next.pop() {
         if !looked.insert(claim.at.clone()) || looked.len() > MOST_CLAIMS {
             continue;
         }
@@ -168,44 +162,59 @@ pub fn find(me: &Me<'_>) -> Option<Circle> {
             if waiter.id == me.id.to_string() || steps.len() > MOST_CLAIMS {
                 continue;
             }
-            let under = waiter.under.clone();
-            steps.push(Step { waiter, pid, waits_for: claim.at.clone(), before });
-            let here = steps.len() - 1;
-            for claim in under {
-                if is_in_my_way(me, &claim) {
-                    return Some(circle(me, &steps, here));
+            let here = steps.len();
+            steps.push(Step {
+                id: waiter.id,
+                pid,
+                program: waiter.program,
+                since_ms: waiter.since_ms.unwrap_or(0),
+                waits_for: claim.at.clone(),
+                before,
+                chain: chain.clone(),
+            });
+            for reached in reached(pid, &waiter.under, Some(here)) {
+                if is_in_my_way(me, &reached.0) {
+                    return circle(me, &steps, here, reached.2);
                 }
-                next.push((claim, Some(here)));
+                next.push(reached);
             }
         }
     }
     None
 }
 
+fn reached(waiter: u32, under: &[Under], before: Option<usize>) -> Vec<Reached> {
+    let reach = |claim: &Under| {
+        let id = ClaimId::parse(&claim.id)?;
+        let record = held_record(&Dir::open(Path::new(&claim.at)).ok()?, id)?;
+        Some((claim.clone(), before, chain(waiter, id, &record)?))
+    };
+    under.iter().filter_map(reach).collect()
+}
+
 /// A claim held on the lock we wait for, by somebody we are not ourselves under.
 fn is_in_my_way(me: &Me<'_>, claim: &Under) -> bool {
-    Path::new(&claim.at) == me.place.path()
-        && !me.under.contains(claim)
-        && me.place.ledger.as_ref().is_some_and(|ledger| is_held(&ledger.held, claim))
+    Path::new(&claim.at) == me.place.path() && !me.under.contains(claim)
 }
 
-fn is_held(held: &Dir, claim: &Under) -> bool {
-    let Some(id) = ClaimId::parse(&claim.id) else { return false };
-    [Mode::Exclusive, Mode::Shared]
-        .into_iter()
-        .any(|mode| held.open_file(&held_name(id, mode), Access::Read).is_ok())
-}
-
-/// Returns the live waiters of the lock a claim holds. The path comes from a claim and may be
+/// Returns what a live claim in `held/` says. The directory comes from a claim and may be
 /// anything: only what looks like a lock directory is read, and nothing is changed there.
+fn held_record(root: &Dir, id: ClaimId) -> Option<Record> {
+    let held = root.child_to_list("held").ok()?;
+    [Mode::Exclusive, Mode::Shared].into_iter().find_map(|mode| {
+        match Seen::look(&held, &held_name(id, mode)) {
+            Look::Live(seen) => Some(seen.record()),
+            _ => None,
+        }
+    })
+}
+
+/// Returns the live waiters of the lock a claim holds.
 fn waiters(claim: &Under) -> Vec<(u32, Record)> {
     let Ok(root) = Dir::open(Path::new(&claim.at)) else { return Vec::new() };
     let (Ok(queue), Ok(held)) = (root.child_to_list("queue"), root.child_to_list("held")) else {
         return Vec::new();
     };
-    if !is_held(&held, claim) {
-        return Vec::new();
-    }
     let ledger = Ledger { queue, held };
     let live = queue::list(&ledger).into_iter().filter_map(|waiting| {
         let Look::Live(seen) = Seen::look(&ledger.queue, &waiting.name()) else { return None };
@@ -215,29 +224,41 @@ fn waiters(claim: &Under) -> Vec<(u32, Record)> {
     live.collect()
 }
 
-fn circle(me: &Me<'_>, steps: &[Step], last: usize) -> Circle {
-    let mut chain = Vec::new();
+fn circle(me: &Me<'_>, steps: &[Step], last: usize, closing: Vec<u32>) -> Option<Circle> {
+    let mut path = Vec::new();
     let mut at = Some(last);
     while let Some(step) = at.and_then(|index| steps.get(index)) {
-        chain.push(step);
+        path.push(step);
         at = step.before;
     }
+    path.reverse();
+    let waiters: HashSet<u32> = path.iter().map(|step| step.pid).chain([me.id.pid]).collect();
+    let mut chains: Vec<_> = path.iter().map(|step| step.chain.clone()).collect();
+    chains.push(closing);
+    if !is_closed(&chains, &waiters) {
+        return None;
+    }
     let mine = (me.since_ms, me.id.pid);
-    let is_youngest =
-        chain.iter().all(|step| (step.waiter.since_ms.unwrap_or(0), step.pid) <= mine);
-    let mut members: Vec<_> = chain.iter().map(|step| step.waiter.id.clone()).collect();
+    let is_youngest = path.iter().all(|step| (step.since_ms, step.pid) <= mine);
+    let mut members: Vec<_> = path.iter().map(|step| step.id.clone()).collect();
     members.sort_unstable();
-    let others = chain.iter().rev().map(|step| {
-        format!(
-            "{} (pid {}) waits for {}",
-            step.waiter.program,
-            step.pid,
-            database(&step.waits_for)
-        )
+    Some(Circle { members, is_youngest, text: text(me, &path) })
+}
+
+/// Returns `a circle: x (pid 1) holds a.db and waits for b.db; y (pid 2) holds b.db and waits
+/// for a.db`.
+fn text(me: &Me<'_>, path: &[&Step]) -> String {
+    let wanted = me.place.path().to_string_lossy().into_owned();
+    let first = (me.program, me.id.pid, wanted.as_str());
+    let rest = path.iter().map(|step| (step.program.as_str(), step.pid, step.waits_for.as_str()));
+    let members: Vec<_> = std::iter::once(first).chain(rest).collect();
+    // Everybody holds what the next one waits for, the last one what we wait for.
+    let held = members.iter().skip(1).chain(members.first()).map(|(_, _, wanted)| *wanted);
+    let sentences = members.iter().zip(held).map(|((program, pid, wanted), held)| {
+        let (held, wanted) = (database(held), database(wanted));
+        format!("{program} (pid {pid}) holds {held} and waits for {wanted}")
     });
-    let me = format!("{} (pid {}) waits for {}", me.program, me.id.pid, me.path.display());
-    let text = std::iter::once(me).chain(others).collect::<Vec<_>>().join(", held by whom ");
-    Circle { members, is_youngest, text: format!("a circle: {text}, held by the first") }
+    format!("a circle: {}", sentences.collect::<Vec<_>>().join("; "))
 }
 
 /// Returns the database's path for a lock directory's, as far as the layout tells.
@@ -245,7 +266,7 @@ fn database(place: &str) -> String {
     match place.split_once("/.dbguard/") {
         Some((parent, name)) => {
             let name = name.split('/').next().unwrap_or(name);
-            format!("{parent}/{name}")
+            format!("{parent}/{}", decode(name))
         }
         None => place.to_owned(),
     }

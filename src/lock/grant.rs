@@ -1,59 +1,77 @@
 //! After the kernel has granted the lock and before anybody runs: is it the right file, who left
 //! what behind, which number is this, and the claim that says so.
 
+use std::io;
+
 use super::acquire::Purpose;
 use super::call::Call;
 use super::claim::{Claim, Record, held_name, now_ms};
 use super::deadlock;
 use super::error::LockError;
+use super::lockdir::Ledger;
 use super::mode::Mode;
 use super::queue::{self, Ticket};
-use super::settle;
-use super::vigil::{Blocked, News, Verdict};
-use crate::platform::signals;
+use super::settle::{self, Debt, Settled, Wait};
+use super::vigil::{News, Verdict, Vigil};
 use crate::platform::step::fault;
 
 impl Call<'_> {
-    /// Whether the lock we hold is the one with the name, and what we joined still stands.
-    pub(super) fn is_current(&self) -> Result<bool, LockError> {
+    /// Whether we may run: the lock we hold is the one with the name, what we joined still
+    /// stands, and nothing of a dead holder works on. `false`: everything is taken anew.
+    pub(super) fn check(&self) -> Result<bool, LockError> {
         let named = self.level.place.still_names(self.lock);
         let path = self.level.place.lock_path();
-        Ok(named.map_err(|error| LockError::io("look at", &path, error))? && self.level.is_intact())
+        let current = named.map_err(|error| LockError::io("look at", &path, error))?;
+        if !current || !self.level.is_intact() {
+            return Ok(false);
+        }
+        self.settle().map(|()| true)
     }
 
     /// Deals with what dead holders left: waits for their commands and joined calls.
-    pub(super) fn settle(&self) -> Result<(), LockError> {
+    fn settle(&self) -> Result<(), LockError> {
         let Some(ledger) = self.ledger() else { return Ok(()) };
-        let debts = settle::debts(&self.level.place, ledger, self.mode);
+        let mut debts = settle::debts(ledger, self.mode);
         if debts.is_empty() {
             return Ok(());
         }
         deadlock::refuse_own_descent(&debts, &self.resource.path)?;
-        let mut open: Vec<_> = debts.into_iter().filter(|debt| !debt.try_settle(ledger)).collect();
+        let failed = |error| LockError::io("settle what is left of", &self.resource.path, error);
+        let mut open = Vec::new();
+        for debt in debts.drain(..) {
+            let settled = debt.settle(&self.level.place, ledger, self.mode, Wait::Not);
+            if settled.map_err(failed)? != Settled::Done {
+                open.push(debt);
+            }
+        }
         if open.is_empty() {
             return Ok(());
         }
+        self.standing().leftover = open.iter().find_map(|debt| debt.command).map(|(pid, _)| pid);
         if self.request.patience.nonblock {
             return Err(LockError::WouldBlock(self.contention()));
         }
-        self.standing().leftover = true;
         self.vigil(None, |vigil| {
-            while let Some(debt) = open.pop() {
-                let failed =
-                    |error| LockError::io("wait for what is left of", &self.resource.path, error);
-                while debt.wait(vigil, ledger, self.mode).map_err(failed)? == Blocked::Interrupted {
-                    match vigil.news() {
-                        News::Over(Verdict::Suspend) => {
-                            signals::stop_self();
-                            vigil.resume();
-                        }
-                        News::Over(verdict) => return Err(self.verdict(verdict)),
-                        _ => {}
-                    }
-                }
-            }
-            Ok(())
+            open.iter().try_for_each(|debt| self.wait_out(vigil, debt, ledger))
         })
+    }
+
+    fn wait_out(&self, vigil: &Vigil<'_>, debt: &Debt, ledger: &Ledger) -> Result<(), LockError> {
+        let failed = |error| LockError::io("wait for what is left of", &self.resource.path, error);
+        loop {
+            let wait = Wait::Under(vigil);
+            let settled = debt.settle(&self.level.place, ledger, self.mode, wait);
+            match settled.map_err(failed)? {
+                Settled::Done => return Ok(()),
+                // Somebody came between two looks.
+                Settled::Busy => {}
+                Settled::Interrupted => match vigil.news() {
+                    News::Over(Verdict::Suspend) => vigil.suspend(),
+                    News::Over(verdict) => return Err(self.verdict(verdict)),
+                    News::Kept | News::LookAgain => {}
+                },
+            }
+        }
     }
 
     /// Counts the fence for an exclusive grant: above every number before, and above the clock
@@ -74,7 +92,10 @@ impl Call<'_> {
         counted
             .inspect_err(|error| {
                 let path = place.path().join("fence");
-                self.request.observer.warn(&format!("no fence: `{}`: {error}", path.display()));
+                self.request.observer.warn(&format!(
+                    "DBGUARD_FENCE is not set: cannot write `{}` ({error})",
+                    path.display()
+                ));
             })
             .ok()
     }
@@ -86,26 +107,24 @@ impl Call<'_> {
             self.withdraw(ticket);
             return None;
         }
-        let name = held_name(self.id, self.mode);
+        let name = held_name(self.request.id, self.mode);
         if let Some(ticket) = ticket {
             let queued = ticket.waiting.name();
-            if !ticket.claim.is_removed()
-                && ledger.queue.rename(&queued, &ledger.held, &name).is_ok()
-            {
-                let acquired_ms = Some(now_ms());
+            let present = !ticket.claim.is_removed();
+            if present && ledger.queue.rename(&queued, &ledger.held, &name).is_ok() {
                 // Only for people to read.
-                drop(ticket.claim.write(&Record { acquired_ms, ..Default::default() }));
+                let acquired_ms = Some(now_ms());
+                drop(ticket.claim.write(&Record { acquired_ms, ..Record::default() }));
                 return Some(ticket.claim);
             }
         }
-        let made = fault("claim")
-            .and_then(|()| Claim::make(&ledger.held, &name, self.level.place.claim_mode()));
-        match made {
-            Ok(Some(claim)) => {
-                self.introduce(&claim);
+        let made = fault("claim").and_then(|()| self.level.place.make_claim(&ledger.held, &name));
+        let in_use = || io::Error::new(io::ErrorKind::ResourceBusy, "others keep it locked");
+        match made.and_then(|claim| claim.ok_or_else(in_use)) {
+            Ok(claim) => {
+                self.introduce(&claim, now_ms());
                 Some(claim)
             }
-            Ok(None) => None,
             Err(error) => {
                 self.warn_of_claim(&error);
                 None

@@ -1,16 +1,18 @@
 //! A lock that is held.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use super::LockError;
 use super::acquire::under;
-use super::claim::{Claim, ClaimId, Record, Under, held_name, inner_name};
-use super::lockdir::{Ledger, LockDir};
+use super::claim::{Claim, ClaimId, Record, Under, held_name};
+use super::lockdir::LockDir;
 use super::mode::Mode;
 use super::nested::Level;
 use super::resource::{Resource, Target};
+use super::settle::{Settled, Wait, end_inner};
 use crate::platform::step::step;
 use crate::platform::{self, FileId, process};
 
@@ -38,32 +40,35 @@ impl Hold {
     fn release(&mut self, joined: &dyn Fn()) -> Option<PathBuf> {
         self.over = true;
         let lost = !self.place().still_names(&self.lock).unwrap_or(true);
-        if let (Some(ledger), Some(_)) = (&self.place().ledger, &self.claim) {
-            // From here on nobody joins. A claim that cannot be removed is only litter.
-            drop(ledger.held.remove(&held_name(self.id, self.mode)));
-            step("unclaimed");
-            self.end_inner(ledger, joined);
-        }
-        // Claim after lock: the successor wakes once, and finds the lock free.
-        drop(platform::unlock(&self.lock));
-        if let Some(claim) = &self.claim {
-            drop(platform::unlock(claim.file()));
+        if self.end_inner(joined) {
+            // Claim after lock: the successor wakes once, and finds the lock free.
+            drop(platform::unlock(&self.lock));
+            if let Some(claim) = &self.claim {
+                drop(platform::unlock(claim.file()));
+            }
         }
         step("released");
         lost.then(|| self.place().lock_path())
     }
 
-    /// Waits for joined calls that outlive the command, and removes their lock.
-    fn end_inner(&self, ledger: &Ledger, joined: &dyn Fn()) {
-        let name = inner_name(self.id);
-        let Some(inner) = self.place().existing_inner(ledger, &name) else { return };
-        let Ok(lock) = inner.open_lock() else { return };
-        if !platform::try_lock_exclusive(&lock).unwrap_or(true) {
-            joined();
-            // A failing lock call cannot be waited for.
-            drop(platform::lock_exclusive(&lock));
+    /// Takes the claim's name away, so that nobody joins any more, and waits for joined calls
+    /// that outlive the command. `false` if it cannot be known whether there are any: then the
+    /// lock is left to whoever inherited it.
+    fn end_inner(&self, joined: &dyn Fn()) -> bool {
+        let (Some(ledger), Some(_)) = (&self.place().ledger, &self.claim) else { return true };
+        let removed = ledger.held.remove(&held_name(self.id, self.mode));
+        step("unclaimed");
+        if removed.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
+            tracing::warn!("cannot remove the claim: {removed:?}");
         }
-        inner.remove_inner(&ledger.held, &name);
+        let wait = Wait::Forever(joined);
+        match end_inner(self.place(), ledger, self.id, Mode::Exclusive, wait) {
+            Ok(settled) => settled == Settled::Done,
+            Err(error) => {
+                tracing::warn!("cannot see whether calls are joined to this one: {error}");
+                false
+            }
+        }
     }
 }
 
@@ -151,19 +156,19 @@ impl Guard {
     }
 
     /// Notes in the claims which command runs, so that a successor can wait for it even if its
-    /// descriptors are closed (S7). `None`: the command takes this process's place.
-    pub fn record_child(&self, child: Option<u32>) {
+    /// descriptors are closed (S7). The command may be this very process.
+    pub fn record_command(&self, pid: u32) {
         let record = Record {
             start: process::start_time(std::process::id()),
             boot: process::boot_id(),
             namespace: process::pid_namespace(),
-            child,
-            child_start: child.and_then(process::start_time),
+            child: Some(pid),
+            child_start: process::start_time(pid),
             ..Record::default()
         };
         for claim in self.holds.iter().filter_map(|hold| hold.claim.as_ref()) {
             // Only an aid for the case that everything else failed.
-            if let Err(error) = claim.write(&record) {
+            if let Err(error) = claim.write_last(&record) {
                 tracing::warn!("cannot note the command in the claim: {error}");
             }
         }

@@ -1,5 +1,6 @@
 //! The fast path, and standing in line.
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -10,7 +11,6 @@ use super::error::LockError;
 use super::lockdir::Ledger;
 use super::queue::{self, Ticket, Waiting};
 use super::vigil::{Blocked, News, Verdict, Vigil};
-use crate::platform::signals;
 use crate::platform::step::{fault, step, without_exclusion};
 
 /// What the wait for those ahead came to.
@@ -21,6 +21,16 @@ enum Ahead {
     PassedOver,
     /// The wait is over.
     Over(Verdict),
+}
+
+/// The nearest conflicting claim ahead.
+enum Nearest {
+    /// There is none to wait for.
+    None,
+    /// It is not there any more; the queue must be listed again.
+    Moved,
+    /// Somebody holds it.
+    Live(File),
 }
 
 impl Call<'_> {
@@ -91,8 +101,7 @@ impl Call<'_> {
         if !matches!(verdict, Verdict::Suspend) {
             return Err(self.verdict(verdict));
         }
-        signals::stop_self();
-        vigil.resume();
+        vigil.suspend();
         Ok(())
     }
 
@@ -117,11 +126,13 @@ impl Call<'_> {
         step("ticket");
         match queue::queue_up(&self.level.place, ledger, self.mode, numbers) {
             Ok(ticket) => {
-                self.introduce(&ticket.claim);
+                let since_ms = now_ms();
+                self.introduce(&ticket.claim, since_ms);
                 step("claim-written");
+                tracing::debug!(number = ticket.waiting.number, "queued");
                 let mut standing = self.standing();
                 standing.waiting = Some(ticket.waiting);
-                standing.since_ms = now_ms();
+                standing.since_ms = since_ms;
                 Ok(Ok(Some(ticket)))
             }
             Err(error) => {
@@ -171,16 +182,10 @@ impl Call<'_> {
         loop {
             let list = seen.take().unwrap_or_else(|| queue::list(ledger));
             let ahead = self.conflicting_below(&list, mine);
-            let Some(nearest) = ahead.last() else { return Ok(Ahead::Nobody) };
-            let claim = match Seen::look(&ledger.queue, &nearest.name()) {
-                Look::Gone => continue,
-                // Cannot be waited on; the kernel lock alone decides.
-                Look::Hidden => return Ok(Ahead::Nobody),
-                Look::Dead(_) => {
-                    queue::remove(ledger, *nearest);
-                    continue;
-                }
-                Look::Live(claim) => Arc::new(claim.into_file()),
+            let claim = match self.nearest(ledger, &ahead) {
+                Nearest::None => return Ok(Ahead::Nobody),
+                Nearest::Moved => continue,
+                Nearest::Live(claim) => Arc::new(claim),
             };
             let count = u32::try_from(ahead.len()).unwrap_or(u32::MAX);
             let blocked = vigil.await_claim(&claim, count);
@@ -193,13 +198,30 @@ impl Call<'_> {
                     self.pass_over(ledger, mine);
                     return Ok(Ahead::PassedOver);
                 }
-                News::LookAgain | News::None => {}
+                News::LookAgain => {}
             }
         }
     }
 
     fn failed(&self, error: io::Error) -> LockError {
         LockError::locking(&self.level.place.lock_path(), error)
+    }
+
+    /// Looks for the nearest claim ahead that can be waited on. Claims that may not be opened
+    /// cannot; the dead are removed.
+    fn nearest(&self, ledger: &Ledger, ahead: &[Waiting]) -> Nearest {
+        for waiting in ahead.iter().rev() {
+            match Seen::look(&ledger.queue, &waiting.name()) {
+                Look::Hidden => {}
+                Look::Gone => return Nearest::Moved,
+                Look::Dead(_) => {
+                    queue::remove(ledger, *waiting);
+                    return Nearest::Moved;
+                }
+                Look::Live(claim) => return Nearest::Live(claim.into_file()),
+            }
+        }
+        Nearest::None
     }
 
     fn conflicting_below(&self, list: &[Waiting], mine: u64) -> Vec<Waiting> {

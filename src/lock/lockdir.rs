@@ -12,9 +12,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::LockError;
+use super::claim::Claim;
 use super::resource::{Place, Resource};
 use crate::platform::step::{fault, step};
-use crate::platform::{self, Access, Dir, host};
+use crate::platform::{self, Access, Dir, Facts, host};
 
 /// The name of the state directory beside a database.
 pub const STATE: &str = ".dbguard";
@@ -102,24 +103,51 @@ impl LockDir {
         Self::furnish(root, self.manner, None)
     }
 
-    /// Opens that directory only if it exists.
-    pub fn existing_inner(&self, ledger: &Ledger, name: &str) -> Option<Self> {
-        let root = ledger.held.child(name).ok()?;
-        let queue = root.child_to_list("queue").ok()?;
-        let held = root.child_to_list("held").ok()?;
-        let ledger = Some(Ledger { queue, held });
-        Some(Self { root, manner: self.manner, ledger, outside: None })
+    /// Opens that directory only if it exists, complete or not.
+    ///
+    /// # Errors
+    /// It exists, or may exist, and cannot be opened.
+    pub fn existing_inner(&self, ledger: &Ledger, name: &str) -> io::Result<Option<Self>> {
+        let root = match ledger.held.child(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            root => root?,
+        };
+        let ledger = match (root.child_to_list("queue"), root.child_to_list("held")) {
+            (Ok(queue), Ok(held)) => Some(Ledger { queue, held }),
+            _ => None,
+        };
+        Ok(Some(Self { root, manner: self.manner, ledger, outside: None }))
+    }
+
+    /// Opens the file whose kernel lock is the lock only if it exists.
+    pub fn existing_lock(&self) -> io::Result<Option<File>> {
+        let opened = match self.root.open_file("lock", Access::Write) {
+            Err(error) if is_refusal(&error) => self.root.open_file("lock", Access::Read),
+            other => other,
+        };
+        match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            lock => lock.map(Some),
+        }
+    }
+
+    /// Makes a claim in one of the directories of this lock.
+    pub fn make_claim(&self, dir: &Dir, name: &str) -> io::Result<Option<Claim>> {
+        Claim::make(dir, name, self.manner.file | 0o400, self.manner.owner)
     }
 
     fn furnish(root: Dir, manner: Manner, outside: Option<PathBuf>) -> Result<Self, LockError> {
         let ledger = match (listed(&root, "queue", &manner), listed(&root, "held", &manner)) {
             (Ok(queue), Ok(held)) => Some(Ledger { queue, held }),
             (Err(error), _) | (_, Err(error)) if degrades(&error) => None,
-            (Err(error), _) | (_, Err(error)) => {
-                return Err(LockError::io("open", root.path(), error));
-            }
+            (Err(error), _) | (_, Err(error)) => return Err(unlistable(&root, error)),
         };
-        Ok(Self { root, manner, ledger, outside })
+        let place = Self { root, manner, ledger, outside };
+        if let Some(ledger) = &place.ledger {
+            place.refuse_stranger(ledger.queue.facts(), "queue")?;
+            place.refuse_stranger(ledger.held.facts(), "held")?;
+        }
+        Ok(place)
     }
 
     /// Opens the file whose kernel lock is the lock, making it if it is missing.
@@ -127,26 +155,54 @@ impl LockDir {
     /// Where only reading is allowed that is enough on local file systems; some network file
     /// systems want a writable descriptor for an exclusive lock, so that is tried first.
     pub fn open_lock(&self) -> Result<File, LockError> {
+        let mut tries = 0;
         loop {
             let opened = fault("open").and_then(|()| match &self.outside {
                 Some(path) => open_outside(path),
                 None => self.open_or_make("lock"),
             });
+            tries += 1;
             match opened {
                 // Whoever removes an orphaned directory holds a lease on it for an instant.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && tries < 100 => {
                     thread::sleep(Duration::from_millis(10));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_removed() => {
                     return Err(LockError::Vanished { path: self.lock_path() });
                 }
-                Err(error) => return Err(LockError::creating(&self.lock_path(), error)),
+                Err(error) => return Err(self.refused(error)),
                 Ok(file) => {
+                    self.refuse_stranger(platform::facts(&file), "lock")?;
                     step("opened");
                     return Ok(file);
                 }
             }
         }
+    }
+
+    /// What is planted under our name is not an error of the system.
+    fn refused(&self, error: io::Error) -> LockError {
+        let path = self.lock_path();
+        let planted =
+            self.outside.is_none() && self.root.facts_of("lock").is_ok_and(|facts| !facts.regular);
+        if planted {
+            return LockError::Untrusted { path, owner: None };
+        }
+        LockError::creating(&path, error)
+    }
+
+    /// In a directory where everybody may make files but only replace his own (sticky), what is
+    /// in it must belong to somebody trusted.
+    fn refuse_stranger(&self, facts: io::Result<Facts>, name: &str) -> Result<(), LockError> {
+        let path = self.root.path().join(name);
+        if self.manner.dir & 0o1000 == 0 || self.outside.is_some() {
+            return Ok(());
+        }
+        let owner = facts.map_err(|error| LockError::io("look at", &path, error))?.user;
+        if self.manner.trusts(owner) {
+            return Ok(());
+        }
+        Err(LockError::Untrusted { path, owner: Some(owner) })
     }
 
     /// Opens a numbers file (`ticket`, `fence`) for reading and writing, making it if missing.
@@ -182,11 +238,6 @@ impl LockDir {
         // The umask may have hidden bits that the database shows.
         platform::own(&file, self.manner.file, self.manner.owner)?;
         Ok(file)
-    }
-
-    /// Returns the permissions claims get.
-    pub fn claim_mode(&self) -> u32 {
-        self.manner.file | 0o400
     }
 
     /// Returns the path of the file whose kernel lock is the lock.
@@ -268,6 +319,10 @@ fn enter(parent: &Dir, name: &str, manner: &Manner) -> Result<(Dir, bool), LockE
                 drop(error);
                 return Err(LockError::Untrusted { path: path(), owner: None });
             }
+            // Made by us a moment ago, and removed again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(LockError::Vanished { path: path() });
+            }
             Err(error) => return Err(LockError::io("open", &path(), error)),
         }
     };
@@ -276,6 +331,14 @@ fn enter(parent: &Dir, name: &str, manner: &Manner) -> Result<(Dir, bool), LockE
         return Err(LockError::Untrusted { path: path(), owner: Some(facts.user) });
     }
     Ok((dir, new))
+}
+
+fn unlistable(root: &Dir, error: io::Error) -> LockError {
+    let planted = |name: &&str| root.facts_of(name).is_ok_and(|facts| !facts.directory);
+    match ["queue", "held"].iter().find(|name| planted(name)) {
+        Some(name) => LockError::Untrusted { path: root.path().join(name), owner: None },
+        None => LockError::io("open", root.path(), error),
+    }
 }
 
 fn listed(root: &Dir, name: &str, manner: &Manner) -> io::Result<Dir> {

@@ -31,6 +31,7 @@
 //!    blocked on a claim, told apart under one mutex.
 
 mod acquire;
+mod ancestry;
 mod call;
 mod claim;
 mod deadlock;
@@ -51,8 +52,8 @@ mod settle;
 mod vigil;
 
 pub use acquire::{Patience, Purpose, Request, acquire};
+pub use ancestry::own_ancestor;
 pub use claim::ClaimId;
-pub use deadlock::own_ancestor;
 pub use error::{Contention, LockError};
 pub use guard::{Guard, Released};
 pub use lockdir::LockDir;

@@ -26,6 +26,27 @@ pub fn encode(text: &[u8]) -> String {
     name
 }
 
+/// Returns the text that [`encode`] was given, for people; a name that was cut stays as it is.
+pub fn decode(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let digits = tail.get(..2).filter(|_| *first == b'%');
+        let byte = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// FNV-1a, 64 bits: stable for ever, and a collision would only exclude too much.
 pub fn hash(bytes: &[u8]) -> u64 {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -37,7 +58,7 @@ pub fn hash(bytes: &[u8]) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::encode;
+    use super::{decode, encode};
 
     #[test]
     fn ordinary_names_stay_readable() {
@@ -61,6 +82,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_short_name_is_read_back(text in "[ -~]{1,20}") {
+            prop_assert_eq!(decode(&encode(text.as_bytes())), text);
+        }
+
+        #[test]
+        fn any_name_is_decoded_without_harm(name in "\\PC{0,60}") {
+            let _text = decode(&name);
+        }
+
         #[test]
         fn every_text_is_one_safe_component(text in proptest::collection::vec(any::<u8>(), 1..400)) {
             let name = encode(&text);

@@ -107,11 +107,14 @@ pub struct Level {
 }
 
 impl Level {
-    /// Whether the claims joined on the way down still have their names. If one has not, its
-    /// holder releases, and what was taken below it protects nothing.
+    /// Whether the claims joined on the way down are still live under their names. If one is
+    /// not, its holder releases or is dead, and what was taken below it protects nothing.
     pub fn is_intact(&self) -> bool {
         self.above.iter().all(|(place, name)| {
-            place.ledger.as_ref().is_some_and(|ledger| ledger.held.facts_of(name).is_ok())
+            place
+                .ledger
+                .as_ref()
+                .is_some_and(|ledger| matches!(Seen::look(&ledger.held, name), Look::Live(_)))
         })
     }
 }
@@ -140,30 +143,19 @@ pub fn descend(
         }
         let Some(ledger) = &level.place.ledger else { break };
         let inner = level.place.inner(ledger, &inner_name(id))?;
-        let outer = std::mem::replace(&mut level.place, inner);
-        let name = joined_name(&outer, id);
-        level.above.push((outer, name));
+        let outer_place = std::mem::replace(&mut level.place, inner);
+        level.above.push((outer_place, held_name(id, outer)));
     }
     Ok(level)
-}
-
-fn joined_name(place: &LockDir, id: ClaimId) -> String {
-    let exclusive = held_name(id, Mode::Exclusive);
-    let is_there =
-        |name: &str| place.ledger.as_ref().is_some_and(|ledger| ledger.held.facts_of(name).is_ok());
-    if is_there(&exclusive) { exclusive } else { held_name(id, Mode::Shared) }
 }
 
 fn joinable(place: &LockDir, held: &HeldList) -> Option<(ClaimId, Mode)> {
     let ledger = place.ledger.as_ref()?;
     held.entries.iter().rev().find_map(|entry| {
         let id = ClaimId::parse(&entry.id)?;
-        [Mode::Exclusive, Mode::Shared].into_iter().find_map(|mode| {
-            match Seen::look(&ledger.held, &held_name(id, mode)) {
-                Look::Live(_) => Some((id, mode)),
-                _ => None,
-            }
-        })
+        let is_live =
+            |mode: &Mode| matches!(Seen::look(&ledger.held, &held_name(id, *mode)), Look::Live(_));
+        [Mode::Exclusive, Mode::Shared].into_iter().find(is_live).map(|mode| (id, mode))
     })
 }
 

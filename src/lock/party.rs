@@ -4,6 +4,7 @@
 //! who it is (a plain `flock` user, a shell with `--fd`), the kernel's table of locks is asked.
 
 use std::fs::File;
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::claim::{ClaimId, Look, Record, Seen, now_ms, parse_held_name};
@@ -11,7 +12,7 @@ use super::lockdir::LockDir;
 use super::mode::Mode;
 use crate::error::Party;
 use crate::platform::lock_table::{LockKind, LockMode};
-use crate::platform::{self, holders, host, process};
+use crate::platform::{self, Liveness, holders, host, process};
 
 /// More than this nobody reads.
 const MOST_NAMED: usize = 64;
@@ -39,35 +40,61 @@ fn by_claim(place: &LockDir) -> Vec<Party> {
     names.truncate(MOST_NAMED);
     let named = names.into_iter().filter_map(|(name, id, mode)| {
         let Look::Live(seen) = Seen::look(&ledger.held, &name) else { return None };
-        Some(describe(id, mode, &seen.record()))
+        let path = ledger.held.path().join(&name);
+        Some(describe(id, mode, &seen.record(), || holding_claim(seen.into_file(), &path)))
     });
     named.collect()
 }
 
+/// Asks the kernel who keeps a claim alive.
+fn holding_claim(claim: File, path: &Path) -> Option<u32> {
+    let id = platform::facts(&claim).ok()?.id;
+    // Our own look must not be in the answer.
+    drop(claim);
+    holders::holders_of(id, path).ok()?.into_iter().find_map(|holder| holder.pid)
+}
+
 /// Describes a claimant. The command line is read from the living process and only if it is
-/// surely the one that is meant.
-pub fn describe(id: ClaimId, mode: Mode, record: &Record) -> Party {
-    let here = record.host == host::host()
-        && record.namespace.is_none_or(|namespace| Some(namespace) == process::pid_namespace());
-    let shown = record.child.unwrap_or(id.pid);
-    let start = if record.child.is_some() { record.child_start } else { record.start };
-    let alive = here && process::liveness(shown, start) != platform::Liveness::Gone;
+/// surely the one that is meant; where neither claimant nor command lives, or the claim says
+/// nothing, `keeper` tells who keeps the claim alive.
+fn describe(
+    id: ClaimId,
+    mode: Mode,
+    record: &Record,
+    keeper: impl FnOnce() -> Option<u32>,
+) -> Party {
+    let elsewhere = !record.host.is_empty()
+        && (record.host != host::host()
+            || record.namespace.is_some_and(|space| Some(space) != process::pid_namespace()));
+    let command = (record.child.unwrap_or(id.pid), record.child_start.or(record.start));
+    let runs = |(pid, start)| process::liveness(pid, start) != Liveness::Gone;
+    let known = !record.host.is_empty() && !elsewhere && runs(command);
+    let shown = match known {
+        true => Some(command.0),
+        false if elsewhere => None,
+        false => keeper(),
+    };
     let since_ms = record.acquired_ms.or(record.since_ms);
     Party {
         pid: id.pid,
-        child_pid: record.child,
-        command: if alive { process::command_line(shown) } else { None },
+        child_pid: shown.filter(|pid| *pid != id.pid),
+        command: shown.and_then(process::command_line),
         program: record.program.clone(),
-        user: record.user.map(name_of),
+        user: record.user.or_else(|| process::user_of(shown?)).map(name_of),
         host: Some(record.host.clone()).filter(|host| !host.is_empty()),
         mode: mode.word(),
         since: since_ms.map(rfc3339),
         for_ms: since_ms.map(|since| now_ms().saturating_sub(since)),
         position: None,
-        process_state: if here { process::state(shown) } else { "unknown" },
+        process_state: shown.map_or("unknown", process::state),
         via: "claim",
         label: record.label.clone(),
     }
+}
+
+/// Describes a process that has to end before the lock can be used.
+pub fn of_process(pid: u32, mode: Mode) -> Party {
+    from_kernel(Some(pid), if mode == Mode::Exclusive { LockMode::Write } else { LockMode::Read })
 }
 
 fn by_kernel(place: &LockDir, lock: &File) -> Vec<Party> {

@@ -63,6 +63,14 @@ pub fn has_live_conflict(ledger: &Ledger, mode: Mode) -> bool {
     })
 }
 
+/// Returns how many alive wait.
+pub fn live_count(ledger: &Ledger) -> usize {
+    let is_live = |waiting: &Waiting| {
+        matches!(Seen::look(&ledger.queue, &waiting.name()), Look::Live(_) | Look::Hidden)
+    };
+    list(ledger).into_iter().filter(is_live).count()
+}
+
 /// Removes a claim from the queue. One that may not be removed is left: it is only litter.
 pub fn remove(ledger: &Ledger, waiting: Waiting) {
     drop(ledger.queue.remove(&waiting.name()));
@@ -99,7 +107,7 @@ pub fn queue_up(
         number += 1;
         let waiting = Waiting { number, exclusive: mode == Mode::Exclusive };
         fault("claim")?;
-        match Claim::make(&ledger.queue, &waiting.name(), place.claim_mode()) {
+        match place.make_claim(&ledger.queue, &waiting.name()) {
             Ok(Some(claim)) => {
                 if let Some(file) = numbers {
                     // A number that cannot be kept is found again as the highest claim.

@@ -1,8 +1,13 @@
 //! What dead holders left in `held/`: their commands may still run although the lock is free,
 //! because a runner closed the inherited descriptors (S7), and calls joined to their claims may
 //! still hold the inner lock.
+//!
+//! The order is that of a release: first the claim's name goes, then the inner lock is taken.
+//! Of somebody who joins and somebody who settles, one always sees the other (invariant 4).
 
+use std::fs::File;
 use std::io;
+use std::thread;
 use std::time::Duration;
 
 use super::claim::{
@@ -22,16 +27,37 @@ const GLANCE: Duration = Duration::from_millis(50);
 pub struct Debt {
     /// The claim's name, if it is still there.
     claim: Option<String>,
-    /// The command that was running.
-    pub command: Option<(u32, Option<u64>)>,
-    /// The inner lock: its name and its directory.
-    inner: Option<(String, LockDir)>,
+    id: ClaimId,
+    /// The command that was running, and when it started.
+    pub command: Option<(u32, u64)>,
 }
 
-/// Returns what has to be dealt with before the holder of `lock` in `mode` may run.
+/// Whether something is dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is.
+    Done,
+    /// It lives, and waiting was not wanted.
+    Busy,
+    /// The wait was interrupted.
+    Interrupted,
+}
+
+/// How to wait for what is left.
+#[derive(Clone, Copy)]
+pub enum Wait<'a> {
+    /// Not at all.
+    Not,
+    /// Under the deadline and the signals of a vigil.
+    Under(&'a Vigil<'a>),
+    /// As long as it takes; called first if it takes anything.
+    Forever(&'a dyn Fn()),
+}
+
+/// Returns what has to be dealt with before the holder of a lock in `mode` may run.
 ///
 /// A shared grant looks at exclusive holders only: 200 readers would probe each other.
-pub fn debts(place: &LockDir, ledger: &Ledger, mode: Mode) -> Vec<Debt> {
+pub fn debts(ledger: &Ledger, mode: Mode) -> Vec<Debt> {
     let mut claims = Vec::new();
     let mut inners = Vec::new();
     // What cannot be listed cannot be dealt with; exclusion does not depend on it.
@@ -44,20 +70,17 @@ pub fn debts(place: &LockDir, ledger: &Ledger, mode: Mode) -> Vec<Debt> {
             claims.push((id, held));
         }
     }));
-    let dead = claims.into_iter().filter_map(|(id, held)| {
-        let name = held_name(id, held);
-        let Look::Dead(seen) = Seen::look(&ledger.held, &name) else { return None };
-        let inner = inner_of(place, ledger, id);
-        inners.retain(|other| *other != id);
-        Some(Debt { claim: Some(name), command: command(&seen.record()), inner })
-    });
-    let mut debts: Vec<_> = dead.collect();
-    debts.extend(inners.into_iter().filter(|id| !is_live(ledger, *id)).map(|id| Debt {
-        claim: None,
-        command: None,
-        inner: inner_of(place, ledger, id),
-    }));
+    let mut debts: Vec<_> =
+        claims.into_iter().filter_map(|(id, held)| dead(ledger, id, held)).collect();
+    inners.retain(|id| !debts.iter().any(|debt| debt.id == *id) && !is_live(ledger, *id));
+    debts.extend(inners.into_iter().map(|id| Debt { claim: None, id, command: None }));
     debts
+}
+
+fn dead(ledger: &Ledger, id: ClaimId, mode: Mode) -> Option<Debt> {
+    let name = held_name(id, mode);
+    let Look::Dead(seen) = Seen::look(&ledger.held, &name) else { return None };
+    Some(Debt { claim: Some(name), id, command: command(&seen.record()) })
 }
 
 fn is_live(ledger: &Ledger, id: ClaimId) -> bool {
@@ -66,72 +89,122 @@ fn is_live(ledger: &Ledger, id: ClaimId) -> bool {
     })
 }
 
-fn inner_of(place: &LockDir, ledger: &Ledger, id: ClaimId) -> Option<(String, LockDir)> {
-    let name = inner_name(id);
-    Some((name.clone(), place.existing_inner(ledger, &name)?))
-}
-
-/// Returns the command of a dead holder, if it still runs as far as can be seen.
-fn command(record: &Record) -> Option<(u32, Option<u64>)> {
+/// Returns the command of a dead holder if it still runs. Without its start time nothing proves
+/// that a process is the one.
+fn command(record: &Record) -> Option<(u32, u64)> {
     let child = record.child.filter(|_| record.is_of_here())?;
-    (process::liveness(child, record.child_start) != Liveness::Gone)
-        .then_some((child, record.child_start))
+    let start = record.child_start?;
+    (process::liveness(child, Some(start)) != Liveness::Gone).then_some((child, start))
 }
 
 impl Debt {
-    /// Clears it if nothing of it lives. Never blocks.
-    pub fn try_settle(&self, ledger: &Ledger) -> bool {
-        let command_gone =
-            self.command.is_none_or(|(pid, start)| process::liveness(pid, start) == Liveness::Gone);
-        command_gone && self.inner_is_free() && self.clear(ledger)
-    }
-
-    fn inner_is_free(&self) -> bool {
-        let Some((_, inner)) = &self.inner else { return true };
-        inner.open_lock().is_ok_and(|lock| try_lock_exclusive(&lock).unwrap_or(false))
-    }
-
-    /// Blocks until the command has ended and the joined calls that conflict with `mode` have
-    /// let go, then clears it.
-    pub fn wait(&self, vigil: &Vigil<'_>, ledger: &Ledger, mode: Mode) -> io::Result<Blocked> {
+    /// Deals with it: the command has ended, and no joined call that conflicts with `mode` runs.
+    pub fn settle(
+        &self,
+        place: &LockDir,
+        ledger: &Ledger,
+        mode: Mode,
+        wait: Wait<'_>,
+    ) -> io::Result<Settled> {
         if let Some((pid, start)) = self.command {
-            // The handle comes before the look at the start time, so that the number cannot be
-            // reused between the two.
-            let handle = ProcessHandle::open(pid).ok();
-            let waited = vigil.poll(|| {
-                if process::liveness(pid, start) == Liveness::Gone {
-                    return Ok(true);
-                }
-                match &handle {
-                    Some(handle) => handle.wait(GLANCE),
-                    None => Ok(true),
-                }
-            })?;
-            if waited == Blocked::Interrupted {
-                return Ok(waited);
+            match await_end(pid, start, wait)? {
+                Settled::Done => {}
+                other => return Ok(other),
             }
         }
-        if let Some((_, inner)) = &self.inner
-            && let Ok(lock) = inner.open_lock()
-            && vigil.await_lock(&lock, mode)? == Blocked::Interrupted
-        {
-            return Ok(Blocked::Interrupted);
-        }
-        self.clear(ledger);
-        Ok(Blocked::Granted)
-    }
-
-    /// Removes what is left. What may not be removed is litter, not an obstacle.
-    fn clear(&self, ledger: &Ledger) -> bool {
         if let Some(name) = &self.claim {
+            // What may not be removed is litter: its lock is free, so nobody joins it.
             drop(ledger.held.remove(name));
         }
-        if let Some((name, inner)) = &self.inner
-            && let Ok(lock) = inner.open_lock()
-            && try_lock_exclusive(&lock).unwrap_or(false)
-        {
-            inner.remove_inner(&ledger.held, name);
+        end_inner(place, ledger, self.id, mode, wait)
+    }
+}
+
+fn await_end(pid: u32, start: u64, wait: Wait<'_>) -> io::Result<Settled> {
+    let gone = || process::liveness(pid, Some(start)) == Liveness::Gone;
+    // The handle comes before the look at the start time, so that the number cannot be reused
+    // between the two.
+    let handle = ProcessHandle::open(pid).ok();
+    let glance = || {
+        if gone() {
+            return Ok(true);
         }
-        true
+        match &handle {
+            Some(handle) => drop(handle.wait(GLANCE)?),
+            None => thread::sleep(GLANCE),
+        }
+        Ok(gone())
+    };
+    match wait {
+        Wait::Not => Ok(if gone() { Settled::Done } else { Settled::Busy }),
+        Wait::Under(vigil) => Ok(match vigil.poll(glance)? {
+            Blocked::Granted => Settled::Done,
+            Blocked::Interrupted => Settled::Interrupted,
+        }),
+        Wait::Forever(told) => {
+            if !gone() {
+                told();
+            }
+            while !glance()? {}
+            Ok(Settled::Done)
+        }
+    }
+}
+
+/// Waits for the calls joined to a claim whose name is gone, and for what dead ones among them
+/// left; then removes their lock.
+///
+/// # Errors
+/// It cannot be known whether somebody is joined. The caller must not unlock what is above.
+pub fn end_inner(
+    place: &LockDir,
+    ledger: &Ledger,
+    id: ClaimId,
+    mode: Mode,
+    wait: Wait<'_>,
+) -> io::Result<Settled> {
+    let name = inner_name(id);
+    let Some(inner) = place.existing_inner(ledger, &name)? else { return Ok(Settled::Done) };
+    // Whoever is making it has not looked for the claim yet, and will not find it.
+    let Some(lock) = inner.existing_lock()? else { return Ok(Settled::Done) };
+    match take(&lock, mode, wait)? {
+        Settled::Done => {}
+        other => return Ok(other),
+    }
+    // Only shared, because others share it: nobody in there conflicts.
+    if !try_lock_exclusive(&lock)? {
+        return Ok(if mode == Mode::Shared { Settled::Done } else { Settled::Busy });
+    }
+    if let Some(within) = &inner.ledger {
+        for debt in debts(within, Mode::Exclusive) {
+            match debt.settle(&inner, within, mode, wait)? {
+                Settled::Done => {}
+                other => return Ok(other),
+            }
+        }
+    }
+    inner.remove_inner(&ledger.held, &name);
+    Ok(Settled::Done)
+}
+
+fn take(lock: &File, mode: Mode, wait: Wait<'_>) -> io::Result<Settled> {
+    if mode.try_lock(lock)? {
+        return Ok(Settled::Done);
+    }
+    match wait {
+        Wait::Not => Ok(Settled::Busy),
+        Wait::Under(vigil) => Ok(match vigil.await_lock(lock, mode)? {
+            Blocked::Granted => Settled::Done,
+            Blocked::Interrupted => Settled::Interrupted,
+        }),
+        Wait::Forever(told) => {
+            told();
+            loop {
+                match mode.lock(lock) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => return result.map(|()| Settled::Done),
+                }
+            }
+        }
     }
 }

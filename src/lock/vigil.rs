@@ -11,6 +11,7 @@
 
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use super::mode::Mode;
 use crate::platform;
 use crate::platform::signals::{
-    Arrival, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, Shield, SignalMask,
+    self, Arrival, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, Shield, SignalMask,
     Sleeper, Watch,
 };
 
@@ -52,6 +53,8 @@ pub enum Verdict {
     Suspend,
     /// The wait would never end; the text names the circle.
     Deadlock(String),
+    /// The helper failed, so nothing keeps the time any more.
+    Broken,
 }
 
 /// What a blocking call came to.
@@ -72,8 +75,6 @@ pub enum News {
     Kept,
     /// Look at the queue again, or stop waiting for `ticket`.
     LookAgain,
-    /// Nothing; block again.
-    None,
 }
 
 /// What the waiter is blocked on.
@@ -99,6 +100,8 @@ pub trait Companion: Sync {
 struct State {
     phase: Phase,
     verdict: Option<Verdict>,
+    /// The waiting thread has seen the verdict.
+    answered: bool,
     kept: bool,
     look_again: bool,
     free_ticks: u32,
@@ -134,6 +137,7 @@ impl<'a> Vigil<'a> {
         let state = State {
             phase: Phase::Busy,
             verdict: None,
+            answered: false,
             kept: false,
             look_again: false,
             free_ticks: 0,
@@ -148,9 +152,9 @@ impl<'a> Vigil<'a> {
                 .spawn_scoped(scope, || vigil.help(companion, mask))?;
             let result = wait(&vigil);
             vigil.dismiss();
-            if helper.join().is_err() {
-                tracing::error!("the helper of a wait panicked");
-            }
+            // A panic of the helper has been caught and has become a verdict.
+            drop(helper.join());
+            vigil.raise_unanswered();
             Ok(result)
         })
     }
@@ -170,14 +174,16 @@ impl<'a> Vigil<'a> {
         self.block(Phase::Lock, lock, mode)
     }
 
-    /// Waits for something that is polled: calls `done` until it says so.
+    /// Waits for something that is polled: calls `done`, which may take a while, until it says so.
     pub fn poll(&self, mut done: impl FnMut() -> io::Result<bool>) -> io::Result<Blocked> {
         loop {
-            if done()? {
-                return Ok(Blocked::Granted);
-            }
-            if self.state().verdict.is_some() {
-                return Ok(Blocked::Interrupted);
+            let finished = done()?;
+            // A signal that came meanwhile counts, whatever was found.
+            match &self.state().verdict {
+                None if finished => return Ok(Blocked::Granted),
+                Some(Verdict::Deadline) if finished => return Ok(Blocked::Granted),
+                None => {}
+                Some(_) => return Ok(Blocked::Interrupted),
             }
         }
     }
@@ -186,19 +192,28 @@ impl<'a> Vigil<'a> {
     pub fn news(&self) -> News {
         let mut state = self.state();
         if let Some(verdict) = state.verdict.clone() {
+            state.answered = true;
             return News::Over(verdict);
         }
         if std::mem::take(&mut state.kept) {
             return News::Kept;
         }
-        if std::mem::take(&mut state.look_again) { News::LookAgain } else { News::None }
+        state.look_again = false;
+        News::LookAgain
+    }
+
+    /// Stops this process, as Ctrl-Z at the terminal asked, until somebody continues it.
+    pub fn suspend(&self) {
+        signals::stop_self();
+        self.resume();
     }
 
     /// Takes note that a wait which was suspended starts anew.
-    pub fn resume(&self) {
+    fn resume(&self) {
         let mut state = self.state();
         if matches!(state.verdict, Some(Verdict::Suspend)) {
             state.verdict = None;
+            state.answered = false;
             state.look_again = false;
             if std::mem::take(&mut state.kept) {
                 self.unlock();
@@ -208,8 +223,22 @@ impl<'a> Vigil<'a> {
 
     /// Returns the signal that came too late to end the wait before the grant.
     pub fn late_signal(&self) -> Option<Verdict> {
-        let verdict = self.state().verdict.clone();
-        verdict.filter(|verdict| matches!(verdict, Verdict::Signal(_) | Verdict::Suspend))
+        let mut state = self.state();
+        let verdict = state.verdict.clone();
+        let late =
+            verdict.filter(|verdict| matches!(verdict, Verdict::Signal(_) | Verdict::Suspend));
+        state.answered |= late.is_some();
+        late
+    }
+
+    /// Raises a signal again that the helper fetched when the wait was over already.
+    fn raise_unanswered(&self) {
+        let state = self.state();
+        match &state.verdict {
+            Some(Verdict::Signal(arrival)) if !state.answered => signals::raise(arrival.signal),
+            Some(Verdict::Suspend) if !state.answered => signals::raise(SIGTSTP),
+            _ => {}
+        }
     }
 
     fn block(&self, phase: Phase, file: &File, mode: Mode) -> io::Result<Blocked> {
@@ -240,9 +269,21 @@ impl<'a> Vigil<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tries to take the lock although others are ahead. Only the exclusive lock proves that
+    /// nobody runs: a shared try would succeed beside the very reader that a healthy writer
+    /// ahead of us waits for.
     fn try_lock(&self) -> bool {
+        let Some((lock, _)) = self.lock else { return false };
         // A lock that cannot be tried is not free.
-        self.lock.is_some_and(|(lock, mode)| mode.try_lock(lock).unwrap_or(false))
+        platform::try_lock_exclusive(lock).unwrap_or(false)
+    }
+
+    /// Makes the lock that was tried the one that is wanted. `false`: somebody came between.
+    fn keep_lock(&self) -> bool {
+        match self.lock {
+            Some((lock, Mode::Shared)) => platform::try_lock_shared(lock).unwrap_or(false),
+            _ => true,
+        }
     }
 
     fn unlock(&self) {
@@ -265,15 +306,24 @@ impl<'a> Vigil<'a> {
         }
     }
 
+    /// The life of the helper. If it panics, the wait ends: blocked, without a clock and without
+    /// signals, it could only be killed.
     fn help(&self, companion: &dyn Companion, mask: SignalMask) {
         let watch = Watch::in_helper(&SIGNALS, mask);
         self.state().helper = Some(Sleeper::current());
+        let attend = AssertUnwindSafe(|| self.attend(companion, &watch));
+        if catch_unwind(attend).is_err() {
+            self.state().verdict = Some(Verdict::Broken);
+            while let Some(limit) = self.next_limit(Instant::now() + TICK, None) {
+                self.waiter.wake();
+                watch.wait(Some(limit.min(REMINDER)));
+            }
+        }
+    }
+
+    fn attend(&self, companion: &dyn Companion, watch: &Watch) {
         let mut tick = Instant::now() + TICK;
-        loop {
-            let limit = match self.next_limit(tick, companion) {
-                Some(limit) => limit,
-                None => return,
-            };
+        while let Some(limit) = self.next_limit(tick, companion.next_due()) {
             let arrival = watch.wait(Some(limit)).filter(|arrival| !arrival.is_wake());
             let now = Instant::now();
             let ticked = now >= tick;
@@ -290,7 +340,7 @@ impl<'a> Vigil<'a> {
     }
 
     /// Returns how long the helper may sleep; `None` once the wait is over.
-    fn next_limit(&self, tick: Instant, companion: &dyn Companion) -> Option<Duration> {
+    fn next_limit(&self, tick: Instant, show: Option<Instant>) -> Option<Duration> {
         let state = self.state();
         if state.stop {
             return None;
@@ -306,7 +356,7 @@ impl<'a> Vigil<'a> {
         if let Phase::Ticket(patience) = state.phase {
             due = due.min(patience);
         }
-        due = companion.next_due().map_or(due, |show| due.min(show));
+        due = show.map_or(due, |show| due.min(show));
         Some(due.saturating_duration_since(now))
     }
 
@@ -342,7 +392,7 @@ impl<'a> Vigil<'a> {
                 let free = self.try_lock();
                 state.look_again |= removed;
                 state.free_ticks = if free { state.free_ticks + 1 } else { 0 };
-                state.kept = free && state.free_ticks > ahead;
+                state.kept = free && state.free_ticks > ahead && self.keep_lock();
                 if free && !state.kept {
                     self.unlock();
                 }

@@ -46,7 +46,7 @@ mod hooks {
         if env::var("DBGUARD_TEST_STOP_AT").is_ok_and(|wanted| wanted == name)
             && !STOPPED.swap(true, Ordering::Relaxed)
         {
-            crate::platform::signals::stop_self();
+            crate::platform::signals::raise(libc::SIGSTOP);
         }
     }
 

@@ -16,8 +16,8 @@ use crate::lock::{
     WaitReport, own_ancestor,
 };
 use crate::native::Want;
+use crate::platform::process;
 use crate::platform::process::ProcessHandle;
-use crate::platform::{process, signals};
 
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(50);
@@ -94,12 +94,12 @@ impl Wait<'_> {
             }
             match vigil.news() {
                 News::Over(Verdict::Suspend) => {
-                    signals::stop_self();
-                    vigil.resume();
+                    vigil.suspend();
                 }
                 News::Over(Verdict::Signal(signal)) => {
                     return Err(LockError::Interrupted(signal).into());
                 }
+                News::Over(Verdict::Broken) => return Err(NativeError::Io(helper_failed())),
                 News::Over(Verdict::Deadline | Verdict::Deadlock(_)) => {
                     let busy = self.busy().clone();
                     return Err(NativeError::Busy {
@@ -108,7 +108,7 @@ impl Wait<'_> {
                         timed_out: true,
                     });
                 }
-                News::Kept | News::LookAgain | News::None => {}
+                News::Kept | News::LookAgain => {}
             }
         }
     }
@@ -150,6 +150,10 @@ impl Companion for Wait<'_> {
     fn deadlock(&self) -> Option<String> {
         None
     }
+}
+
+fn helper_failed() -> io::Error {
+    io::Error::other("the helper thread failed; this is a defect in dbguard")
 }
 
 /// An ancestor of ours that has the database open waits for us, so we must not wait for it.

@@ -99,6 +99,13 @@ pub fn holds(pid: u32, file: FileId) -> bool {
     descriptor_locks(pid, file).is_ok_and(|locks| locks.iter().any(of_description))
 }
 
+/// Returns how a file of ours is flocked through its own open description, if it is.
+pub fn held_through(file: &fs::File) -> Option<LockMode> {
+    let text = fs::read(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
+    let locks = lock_table::parse_fdinfo(&String::from_utf8_lossy(&text));
+    locks.into_iter().find(|lock| lock.kind == LockKind::Flock).map(|lock| lock.mode)
+}
+
 /// Returns the process that a thread belongs to, or `None` if there is no such thread to be seen.
 pub fn process_of_thread(thread: u32) -> Option<u32> {
     // The leader's entry is listed, those of other threads are not, but open all the same.

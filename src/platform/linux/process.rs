@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::event::{self, PollFd, PollFlags, Timespec};
@@ -132,12 +131,6 @@ pub fn boot_id() -> Option<String> {
 pub fn pid_namespace() -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     Some(fs::metadata("/proc/self/ns/pid").ok()?.ino())
-}
-
-/// Returns what the descriptors of a process point to, as far as that may be read.
-pub fn open_paths(pid: u32) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).collect()
 }
 
 /// Returns every process with its parent: what can be seen of the tree.

@@ -22,9 +22,6 @@ const MANY_BYTES: usize = 128 * 1024;
 /// Tried first: enough for the directories of a lock that is not contended.
 const FEW_BYTES: usize = 2048;
 
-/// The most that an entry takes besides its name: a header, a NUL, and padding.
-const ENTRY_BYTES: usize = 32;
-
 /// How a file of our own is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -164,18 +161,18 @@ impl Dir {
         fs::seek(&self.descriptor, fs::SeekFrom::Start(0))?;
         let mut listing = RawDir::new(&self.descriptor, buffer);
         let mut names = Vec::new();
-        while let Some(entry) = listing.next() {
+        let mut calls = 0;
+        loop {
+            calls += u32::from(listing.is_buffer_empty());
+            let Some(entry) = listing.next() else { return Ok(Some(names)) };
             let entry = entry?;
+            if calls > 1 {
+                return Ok(None);
+            }
             if let Some(name) = own_name(entry.file_name()) {
                 names.push((name.to_owned(), entry.file_type() == FileType::Directory));
             }
-            if listing.is_buffer_empty() {
-                break;
-            }
         }
-        // A buffer with this much room left would have held another entry.
-        let used: usize = names.iter().map(|(name, _)| name.len() + ENTRY_BYTES).sum();
-        Ok((used < FEW_BYTES / 2).then_some(names))
     }
 }
 

@@ -224,10 +224,22 @@ pub fn send(pid: u32, signal: c_int) -> bool {
     i32::try_from(pid).is_ok_and(|pid| pid > 0 && unsafe { libc::kill(pid, signal) } == 0)
 }
 
-/// Stops this process until somebody continues it.
+/// Stops this process as Ctrl-Z does, until somebody continues it.
+///
+/// By `SIGTSTP` and not by `SIGSTOP`: in an orphaned process group, where no shell would ever
+/// continue it, the kernel discards the former, and this returns at once.
 pub fn stop_self() {
+    let mut only = empty();
+    add(&mut only, SIGTSTP);
+    let before = mask(libc::SIG_UNBLOCK, &only);
+    raise(SIGTSTP);
+    mask(libc::SIG_SETMASK, &before);
+}
+
+/// Sends a signal to this thread.
+pub fn raise(signal: c_int) {
     // SAFETY: raising a signal has no memory preconditions.
-    unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+    unsafe { libc::raise(signal) };
 }
 
 /// Ends this process by a signal's default action, so that a shell loop stops as it does when a
@@ -238,8 +250,7 @@ pub fn die_of(signal: c_int) {
     // SAFETY: SIG_DFL is a valid disposition, and nothing of ours runs in a handler.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
     mask(libc::SIG_UNBLOCK, &only);
-    // SAFETY: raising a signal has no memory preconditions.
-    unsafe { libc::raise(signal) };
+    raise(signal);
 }
 
 /// A child of ours must be waited for, so an inherited "ignore" cannot stay.
