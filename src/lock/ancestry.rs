@@ -47,12 +47,17 @@ pub fn chain(waiter: u32, holder: ClaimId, record: &Record) -> Option<Vec<u32>> 
     None
 }
 
-/// Whether everything that runs below these chains is on one of them. If not, somebody outside
-/// may yet end and let a holder go: `dbguard exec b -- x & sleep 5` is no deadlock.
+/// Whether everything that runs below these chains is on one of them, and all on them sleep. If
+/// not, somebody may yet end and let a holder go: `dbguard exec b -- x & sleep 5` is no deadlock.
+///
+/// What cannot be seen is a shell that waits for input beside its background job.
 pub fn is_closed(chains: &[Vec<u32>], waiters: &HashSet<u32>) -> bool {
     let members: HashSet<u32> = chains.iter().flatten().copied().collect();
     process::all().into_iter().all(|(pid, stat)| {
+        if members.contains(&pid) {
+            return waiters.contains(&pid) || stat.state != 'R';
+        }
         let below = members.contains(&stat.parent) && !waiters.contains(&stat.parent);
-        !below || members.contains(&pid) || matches!(stat.state, 'Z' | 'X')
+        !below || matches!(stat.state, 'Z' | 'X')
     })
 }

@@ -7,6 +7,7 @@
 //! | `trust` | owners, modes, planted links and special files |
 //! | `queue` | order: first come, first served; readers share; nobody is passed but the stopped |
 //! | `crash` | dbguard killed and stopped at every step |
+//! | `leftovers` | what a dead or ending holder leaves still keeps others out |
 //! | `nested` | a call inside a call joins, and siblings exclude each other |
 //! | `deadlock` | waits that could never end are refused |
 //! | `supervise` | the command's life: descriptors, signals, limits, retries |
@@ -44,6 +45,7 @@ mod generated;
 mod hostile;
 mod house;
 mod intervals;
+mod leftovers;
 mod native;
 mod native_look;
 mod nested;

@@ -348,3 +348,36 @@ fn a_waiter_sleeps() {
     holder.end().expect(0);
     waiter.end().expect(0);
 }
+
+/// L1 took a lock that a reader holds for free when a reader probed it: he passed over a healthy
+/// writer, and every newcomer after him walked in.
+#[test]
+fn l1_a_reader_does_not_pass_a_writer_that_waits_for_readers() {
+    let scene = Scene::new();
+    let reader = scene.hold(["-s", "a.db"]);
+    let writer = scene.queue_up("a.db", &["-w", "inf"]);
+    // Several ticks of the helper go by.
+    scene.dbguard(["exec", "-s", "-w", "3.5", "a.db", "--", "true"]).run().expect(124);
+    assert_eq!(scene.queue("a.db").len(), 1, "{}", scene.describe());
+    assert!(!writer.has_started());
+    reader.end().expect(0);
+    writer.end().expect(0);
+}
+
+/// Only the living count as waiters.
+#[test]
+fn a_killed_waiter_does_not_count_for_max_waiters() {
+    let scene = Scene::new();
+    let holder = scene.hold(["a.db"]);
+    let killed = scene.queue_up("a.db", &["-w", "inf"]);
+    let living = scene.queue_up("a.db", &["-w", "inf"]);
+    killed.process.kill();
+    let wait = |most| {
+        let options = ["exec", "-w", "0.1", "--max-waiters", most, "a.db", "--", "true"];
+        scene.dbguard(options).run()
+    };
+    wait("1").expect(75);
+    wait("2").expect(124);
+    holder.end().expect(0);
+    living.end().expect(0);
+}
