@@ -81,6 +81,10 @@ fn claimed_by(ledger: &Ledger, ancestors: &[(u32, u64)]) -> Claimed {
     for (name, id) in names {
         let Look::Live(seen) = Seen::look(&ledger.held, &name) else { continue };
         claimed = Claimed::ByStranger;
+        // Reading JSON costs every waiter more than looking for the numbers in it.
+        if !id_is_among(id, ancestors) && !seen.mentions(ancestors.iter().map(|(pid, _)| *pid)) {
+            continue;
+        }
         let record = seen.record();
         if !record.is_of_here() {
             continue;
@@ -96,6 +100,10 @@ fn claimed_by(ledger: &Ledger, ancestors: &[(u32, u64)]) -> Claimed {
         }
     }
     claimed
+}
+
+fn id_is_among(id: ClaimId, ancestors: &[(u32, u64)]) -> bool {
+    ancestors.iter().any(|(pid, _)| *pid == id.pid)
 }
 
 fn named(pid: u32) -> String {

@@ -369,8 +369,9 @@ fn l1_a_reader_does_not_pass_a_writer_that_waits_for_readers() {
 fn a_killed_waiter_does_not_count_for_max_waiters() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
-    let killed = scene.queue_up("a.db", &["-w", "inf"]);
     let living = scene.queue_up("a.db", &["-w", "inf"]);
+    // Behind the living one: whoever waits behind a dead claim removes it.
+    let mut killed = scene.queue_up("a.db", &["-w", "inf"]);
     killed.process.kill();
     let wait = |most| {
         let options = ["exec", "-w", "0.1", "--max-waiters", most, "a.db", "--", "true"];
