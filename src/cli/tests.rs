@@ -185,6 +185,8 @@ fn a_line_without_dashes_is_told_what_to_type() {
         ("path --no-create a.db -- x", "exec a.db -- x"),
         ("exec", "exec FILE -- COMMAND"),
         ("exec -n -- true", "exec -n FILE -- true"),
+        ("exec -c ./x", "exec -c ./x FILE"),
+        ("exec -w 0.5 -- true", "exec -w 0.5 FILE -- true"),
         ("exec -s -- a.db true", "exec -s a.db -- true"),
         ("-n a.db ls", "exec -n a.db -- ls"),
     ] {

@@ -13,7 +13,7 @@ use crate::cli::exec_args::ExecArgs;
 use crate::cli::layout::{Layout, around_dashes, is_option};
 use crate::cli::output_args::OutputArgs;
 use crate::cli::phrases::{in_our_words, lacks_file, tip};
-use crate::cli::words::joined;
+use crate::cli::words::{joined, quoted};
 use crate::cli::{Refusal, VERBS, parse};
 use crate::error::Failure;
 use crate::escape::escaped;
@@ -157,32 +157,36 @@ fn missing_dashes(arguments: &[OsString]) -> Option<Failure> {
         .then(|| Failure::new(Outcome::Usage, "no command: `--` is missing").hint(layout.line()))
 }
 
-/// Returns what to type if an `exec` names no file; it may be where the command belongs, or an
+/// Returns what to type if an `exec` names no file: it may be where the command belongs, or an
 /// option may have taken it.
 fn missing_file(arguments: &[OsString]) -> Failure {
     let (before, after) = around_dashes(arguments);
     let command = after.unwrap_or_default();
     let line = |words: &[OsString]| joined(words.iter().map(OsString::as_os_str));
-    let spaced =
-        |words: &[OsString]| words.iter().map(|word| line(&[word.clone()]) + " ").collect();
+    let spaced = |words: &[OsString]| words.iter().map(|word| quoted(word) + " ").collect();
     let options: String = spaced(before);
-    let failure = Failure::new(Outcome::Usage, "no FILE was given");
+    let is_any = |word: &OsString, of: &[&str]| of.iter().any(|known| word == known);
+    let takes_a_name = |option| is_any(option, &["-k", "--key", "--label"]);
+    let is_complete = before.iter().any(|word| is_any(word, &["-c", "--command", "--fd"]));
     let hint = match (before, command) {
-        ([.., option, value], _) if is_option(option) && is_path(value) => {
-            let (options, option): (String, _) =
-                (spaced(&before[..before.len() - 2]), line(&[option.clone()]));
-            let (value, command) = (line(&[value.clone()]), or_command(line(command)));
+        ([others @ .., option, value], _) if takes_a_name(option) && is_path(value) => {
+            let others: String = spaced(others);
+            let (option, value) = (quoted(option), quoted(value));
+            let command = or_command(line(command));
             format!(
                 "{option} took {value} as its value; \
-                 type: dbguard exec {options}{option} VALUE {value} -- {command}"
+                 type: dbguard exec {others}{option} VALUE {value} -- {command}"
             )
         }
         (_, [file, rest @ ..]) if is_path(file) && !rest.is_empty() => {
-            format!("type: dbguard exec {options}{} -- {}", line(&[file.clone()]), line(rest))
+            format!("type: dbguard exec {options}{} -- {}", quoted(file), line(rest))
+        }
+        (_, []) if is_complete => {
+            format!("type: dbguard exec {options}FILE")
         }
         _ => format!("type: dbguard exec {options}FILE -- {}", or_command(line(command))),
     };
-    failure.hint(hint)
+    Failure::new(Outcome::Usage, "no FILE was given").hint(hint)
 }
 
 fn or_command(line: String) -> String {
@@ -225,7 +229,7 @@ fn late_verb(verb: &str, arguments: &[OsString]) -> Failure {
 }
 
 fn no_verb(file: &OsStr, layout: Option<&Layout>) -> Failure {
-    let file = joined([file]);
+    let file = quoted(file);
     let line = || format!("type: dbguard exec {file} -- COMMAND");
     Failure::new(Outcome::Usage, format!("the verb is missing before `{file}`"))
         .hint(layout.map_or_else(line, Layout::line))
