@@ -52,9 +52,9 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l max-waiters -d 
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l native -d 'What to do when the database engine\'s own locks are in the way [default: wait]' -r -f -a "wait\t'Wait until none of them is in the way'
 fail\t'Fail if one of them is in the way'
 ignore\t'Do not look'"
-complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -f -a "(__fish_complete_directories)"
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l lock-file -d 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it' -r -F
-complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l label -d 'Say who you are to those who wait: TEXT is shown with the holder' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l label -d 'Say who you are to those who wait: TEXT, at most 100 characters, is shown with the holder' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
 always\t'Everywhere'
 never\t'Nowhere'"
@@ -76,9 +76,9 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l max-waiters -d 
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l native -d 'What to do when the database engine\'s own locks are in the way [default: wait]' -r -f -a "wait\t'Wait until none of them is in the way'
 fail\t'Fail if one of them is in the way'
 ignore\t'Do not look'"
-complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -f -a "(__fish_complete_directories)"
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l lock-file -d 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it' -r -F
-complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l label -d 'Say who you are to those who wait: TEXT is shown with the holder' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l label -d 'Say who you are to those who wait: TEXT, at most 100 characters, is shown with the holder' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
 always\t'Everywhere'
 never\t'Nowhere'"
@@ -90,7 +90,7 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s q -l quiet -d '
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dbguard -n "__fish_dbguard_using_subcommand path" -s k -l key -d 'Print the file of the part of the database called NAME' -r
-complete -c dbguard -n "__fish_dbguard_using_subcommand path" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand path" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -f -a "(__fish_complete_directories)"
 complete -c dbguard -n "__fish_dbguard_using_subcommand path" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
 always\t'Everywhere'
 never\t'Nowhere'"

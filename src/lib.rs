@@ -4,15 +4,16 @@
 //!
 //! | room | what it is for | may use |
 //! |---|---|---|
-//! | `cli` | every word a user can type | `error`, `outcome` |
+//! | `cli` | every word a user can type | `error`, `escape`, `outcome` |
 //! | `commands` | one file a verb; alone prints, reads the environment, decides exit codes | every room |
 //! | `error` | what a user is told when something fails | `outcome` |
+//! | `escape` | text from elsewhere, made harmless | nothing |
 //! | `lock` | the guard lock: exclusion, order, claims | `error`, `platform` |
 //! | `native` | what is known of each database engine; pure | nothing |
 //! | `outcome` | every exit code | nothing |
 //! | `platform` | the only door to the operating system, and the only `unsafe` | nothing |
 //! | `probe` | evidence about a resource, disturbing nobody | `error`, `lock`, `native`, `platform` |
-//! | `report` | one report, two voices: people and JSON | `error`, `lock`, `outcome` |
+//! | `report` | one report, two voices: people and JSON | `error`, `escape`, `lock`, `outcome` |
 //! | `supervise` | a command, run to its end | `platform` |
 //!
 //! Arrows point one way. A test reads this table and every `crate::` path of the source, and
@@ -23,6 +24,7 @@
 pub mod cli;
 mod commands;
 pub mod error;
+pub mod escape;
 pub mod lock;
 pub mod native;
 pub mod outcome;

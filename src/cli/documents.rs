@@ -6,9 +6,12 @@
 use clap::{Command, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold};
+use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::cli::{command, manual};
+
+/// How clap's script for bash ends a verb.
+const ONLY_OPTIONS: &str = "\n            COMPREPLY=( $(compgen -W \"${opts}\" -- \"${cur}\") )";
 
 /// A page of the manual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,7 +55,26 @@ impl Page {
 pub fn completions(shell: Shell) -> (String, Vec<u8>) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command(), "dbguard", &mut script);
+    if shell == Shell::Bash {
+        let text = String::from_utf8(script).expect("clap writes UTF-8");
+        script = with_file_names(text).into_bytes();
+    }
     (clap_complete::Generator::file_name(&shell, "dbguard"), script)
+}
+
+/// Lets bash complete file names after the verbs that take them: clap's script offers options
+/// only, whatever the hint of the argument. What offers nothing leaves it to bash itself.
+fn with_file_names(mut script: String) -> String {
+    for verb in ["exec", "wait", "path"] {
+        let opening = format!("        dbguard__subcmd__{verb})\n            opts=");
+        let start = script.find(&opening).expect("clap has a part for each verb");
+        let length = script[start..].find("\n            ;;").expect("the part ends");
+        let part = script[start..start + length]
+            .replace(" || ${COMP_CWORD} -eq 2 ]]", " ]]")
+            .replace(ONLY_OPTIONS, "\n            COMPREPLY=()");
+        script.replace_range(start..start + length, &part);
+    }
+    script
 }
 
 /// Returns a page of the manual as roff.
@@ -88,11 +110,26 @@ fn write_page(text: &mut Vec<u8>, verb: &str, mut command: Command) -> std::io::
     man.render_description_section(text)?;
     man.render_options_section(text)?;
     if has_verbs {
-        man.render_subcommands_section(text)?;
+        let mut verbs = Vec::new();
+        man.render_subcommands_section(&mut verbs)?;
+        let verbs = String::from_utf8_lossy(&verbs).replace(".SH Verbs", ".SH VERBS");
+        text.extend_from_slice(verbs.as_bytes());
     }
     let mut sections = Roff::new();
-    for section in manual::sections(verb) {
+    for section in manual::sections(verb).iter().chain(&manual::more_sections(verb)) {
         section.write_to(&mut sections);
     }
+    sections.control("SH", ["SEE ALSO"]);
+    sections.text([roman(see_also(verb))]);
     sections.to_writer(text)
+}
+
+fn see_also(verb: &str) -> String {
+    let own = ["dbguard", "exec", "wait", "path"].into_iter().filter(|page| *page != verb);
+    let name = |page| match page {
+        "dbguard" => "dbguard(1)".to_owned(),
+        verb => format!("dbguard-{verb}(1)"),
+    };
+    let others = ["flock(1)", "sqlite3(1)"].map(str::to_owned);
+    own.map(name).chain(others).collect::<Vec<_>>().join(", ")
 }

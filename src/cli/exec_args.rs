@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::cli::duration::{Timeout, parse_limit};
 use crate::cli::exit_codes::ExitCodes;
 use crate::cli::lock_args::{LockArgs, LockRequest};
+use crate::cli::number;
 use crate::cli::settings::Settings;
 
 /// How long a command has between TERM and KILL when nothing else was said.
@@ -40,17 +41,18 @@ pub const KILL_AFTER: Timeout = Timeout::After(Duration::from_secs(10));
 ///   dbguard exec --retry 5 app.db -- sqlite3 app.db 'vacuum'
 ///   exec 9<>"$(dbguard path app.db)"; dbguard exec --fd 9 app.db
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
-#[command(verbatim_doc_comment, args_override_self = true)]
+#[command(verbatim_doc_comment)]
 #[command(override_usage = "dbguard exec [OPTIONS] FILE... -- COMMAND [ARG]...
-       dbguard exec [OPTIONS] FILE... -c STRING
+       dbguard exec [OPTIONS] -c STRING FILE...
        dbguard exec [OPTIONS] --fd N FILE")]
 pub struct ExecArgs {
     /// The databases: files, directories, or any names to agree on
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
 
     /// The command to run and its arguments, which are passed on as they are
     #[arg(value_name = "COMMAND", last = true, conflicts_with_all = ["shell_command", "fd"])]
+    #[arg(value_hint = ValueHint::CommandWithArguments)]
     pub(super) command: Vec<OsString>,
 
     #[command(flatten)]
@@ -100,8 +102,10 @@ pub struct RunArgs {
     /// Lock the open file descriptor N for the calling process instead of running a command
     ///
     /// N must have been opened on the file that `dbguard path FILE` prints. The lock lasts until
-    /// N is closed everywhere, or until -u.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    /// N is closed everywhere, or until -u. It is the lock of the whole FILE: -k does not go with
+    /// it.
+    #[arg(long, value_name = "N", value_parser = number::descriptor)]
+    #[arg(allow_negative_numbers = true)]
     #[arg(conflicts_with_all = ["shell_command", "no_fork", "close", "hold_descendants",
         "max_hold", "kill_after", "retry", "retry_exit", "status_file"])]
     pub(super) fd: Option<i32>,
@@ -112,8 +116,9 @@ pub struct RunArgs {
 
     /// Run the command again, up to N times, when it failed because the database was busy
     ///
-    /// The lock is kept meanwhile. The delay between two runs grows from 20ms to 2s.
-    #[arg(long, value_name = "N")]
+    /// The lock is kept meanwhile. Between two runs dbguard waits up to 20ms, then up to
+    /// twice as long each time, at most 2s.
+    #[arg(long, value_name = "N", value_parser = number::count, allow_negative_numbers = true)]
     retry: Option<u32>,
 
     /// The exit codes that mean busy, as a list or ranges [default: 5,6,75]
@@ -124,7 +129,7 @@ pub struct RunArgs {
     retry_exit: Option<ExitCodes>,
 
     /// Write what happened to PATH as JSON
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     status_file: Option<PathBuf>,
 }
 

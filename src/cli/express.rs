@@ -46,17 +46,26 @@ fn option<'a>(
         "-x" | "--exclusive" => (lock.shared, lock.exclusive) = (false, true),
         "-n" | "--nonblock" => lock.nonblock = true,
         "-w" | "--timeout" => lock.timeout = Some(value(words)?.to_str()?.parse().ok()?),
-        "-k" | "--key" => lock.key = Some(value(words)?.to_str()?.to_owned()),
+        "-k" | "--key" => once(&mut lock.key, Some(value(words)?.to_str()?.to_owned()))?,
         "-E" | "--conflict-exit-code" => {
             lock.conflict_exit_code = Some(value(words)?.to_str()?.parse().ok()?);
         }
-        "-c" | "--command" => run.shell_command = Some(value(words)?.to_owned()),
-        "-F" | "--no-fork" => run.no_fork = true,
-        "-o" | "--close" => run.close = true,
-        "--json" => output.json = true,
+        "-c" | "--command" => once(&mut run.shell_command, Some(value(words)?.to_owned()))?,
+        "-F" | "--no-fork" => once(&mut run.no_fork, true)?,
+        "-o" | "--close" => once(&mut run.close, true)?,
+        "--json" => once(&mut output.json, true)?,
         "-q" | "--quiet" => output.quiet = true,
         _ => return None,
     }
+    Some(())
+}
+
+/// Sets what may be said once; a repetition is for the grammar to refuse.
+fn once<T: Default + PartialEq>(slot: &mut T, value: T) -> Option<()> {
+    if *slot != T::default() {
+        return None;
+    }
+    *slot = value;
     Some(())
 }
 
@@ -148,6 +157,16 @@ mod tests {
             let line: Vec<_> = ["exec"].into_iter().chain(words).map(OsString::from).collect();
             agree(&line);
             prop_assert_eq!(exec(&[]), None);
+        }
+    }
+
+    #[test]
+    fn what_may_be_said_once_is_not_read_twice() {
+        for twice in ["-k a -k b", "-c x --command y", "-F -F", "-o -o", "--json --json"] {
+            let words: Vec<_> = twice.split(' ').chain(["a.db"]).map(OsString::from).collect();
+            assert!(exec(&words).is_none(), "{twice}");
+            let line: Vec<_> = [OsString::from("exec")].into_iter().chain(words).collect();
+            assert!(parse_any(&line).is_err(), "{twice}");
         }
     }
 

@@ -2,17 +2,22 @@
 //!
 //! flock's short options mean what they mean in flock(1). Where two of them contradict each
 //! other, dbguard decides as flock does: of `-s` and `-x` the last one counts, and `-n` beats
-//! `-w` wherever it stands.
+//! `-w` wherever it stands. What flock lets a script repeat, the last one counts; of the rest, a
+//! repetition is refused: `-k a -k b` means two keys to some and one to others.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::cli::duration::Timeout;
+use crate::cli::number;
 use crate::cli::settings::Settings;
 use crate::outcome::Outcome;
+
+/// The longest label: it is shown in the one line of whoever waits.
+const LABEL_CHARACTERS: usize = 100;
 
 /// Whether others may hold the lock at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +44,11 @@ pub enum Native {
 #[command(next_help_heading = "Lock options")]
 pub struct LockArgs {
     /// Take the lock shared: others that ask for it shared may hold it too
-    #[arg(short, long, overrides_with = "exclusive")]
+    #[arg(short, long, overrides_with_all = ["exclusive", "shared"])]
     pub(super) shared: bool,
 
     /// Take the lock alone (the default)
-    #[arg(short = 'x', short_alias = 'e', long, overrides_with = "shared")]
+    #[arg(short = 'x', short_alias = 'e', long, overrides_with_all = ["exclusive", "shared"])]
     pub(super) exclusive: bool,
 
     /// Lock only the part of the database called NAME, such as a tenant or a shard
@@ -58,27 +63,28 @@ pub struct LockArgs {
     /// A plain number is seconds. With 0 the lock is asked for once, as with -n; with `inf` or
     /// `none` dbguard waits forever.
     #[arg(short = 'w', long, alias = "wait", value_name = "DURATION")]
-    #[arg(value_parser = Timeout::from_str, allow_negative_numbers = true)]
+    #[arg(value_parser = Timeout::from_str, allow_negative_numbers = true, overrides_with = "timeout")]
     pub(super) timeout: Option<Timeout>,
 
     /// Fail instead of waiting, whatever -w says
-    #[arg(short, long, aliases = ["nb", "nonblocking"])]
+    #[arg(short, long, aliases = ["nb", "nonblocking"], overrides_with = "nonblock")]
     pub(super) nonblock: bool,
 
     /// Exit with N instead of 75 or 124 when the lock was not obtained
-    #[arg(short = 'E', long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(short = 'E', long, value_name = "N", value_parser = number::exit_code)]
+    #[arg(allow_negative_numbers = true, overrides_with = "conflict_exit_code")]
     pub(super) conflict_exit_code: Option<u8>,
 
     /// Fail if N others already wait for the lock
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::count, allow_negative_numbers = true)]
     max_waiters: Option<u32>,
 
     /// What to do when the database engine's own locks are in the way [default: wait]
-    #[arg(long, value_name = "POLICY")]
+    #[arg(long, value_name = "POLICY", overrides_with = "native")]
     native: Option<Native>,
 
     /// Keep the lock's files in DIR instead of .dbguard beside the database
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     lock_dir: Option<PathBuf>,
 
     /// Lock PATH itself, as `flock PATH` does, and keep the queue beside it
@@ -86,10 +92,11 @@ pub struct LockArgs {
     /// For scripts that move to dbguard while others still use flock(1) on PATH. PATH must not
     /// be a database.
     #[arg(long, value_name = "PATH", conflicts_with = "lock_dir")]
+    #[arg(value_hint = ValueHint::FilePath)]
     lock_file: Option<PathBuf>,
 
-    /// Say who you are to those who wait: TEXT is shown with the holder
-    #[arg(long, value_name = "TEXT")]
+    /// Say who you are to those who wait: TEXT, at most 100 characters, is shown with the holder
+    #[arg(long, value_name = "TEXT", value_parser = parse_label)]
     label: Option<String>,
 }
 
@@ -114,6 +121,16 @@ pub struct LockRequest {
     pub lock_file: Option<PathBuf>,
     /// What the holder calls itself.
     pub label: Option<String>,
+}
+
+/// Why a text is not a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("longer than {LABEL_CHARACTERS} characters")]
+struct LabelTooLong;
+
+fn parse_label(text: &str) -> Result<String, LabelTooLong> {
+    let is_short = text.chars().count() <= LABEL_CHARACTERS;
+    is_short.then(|| text.to_owned()).ok_or(LabelTooLong)
 }
 
 impl LockArgs {

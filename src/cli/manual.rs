@@ -19,12 +19,17 @@ const INDENT: usize = 10;
 
 /// What a command that runs under a lock finds in its environment.
 pub const COMMAND_VARIABLES: &[(&str, &str)] = &[
-    ("DBGUARD_FILE", "The absolute path of the locked file; one a line where there are several."),
+    (
+        "DBGUARD_FILE",
+        "The absolute path of the locked file; where there are several, one a line, in the order \
+         given.",
+    ),
     ("DBGUARD_MODE", "shared or exclusive."),
     (
         "DBGUARD_FENCE",
         "A number that grows with every exclusive grant of the lock; set only when it is \
-         exclusive. A store that remembers the highest number it saw can refuse a writer that \
+         exclusive. Where there are several files, one number a line, in the order of \
+         DBGUARD_FILE. A store that remembers the highest number it saw can refuse a writer that \
          has lost the lock.",
     ),
     ("DBGUARD_ID", "The name of this grant."),
@@ -32,6 +37,36 @@ pub const COMMAND_VARIABLES: &[(&str, &str)] = &[
         "DBGUARD_HELD",
         "What a dbguard inside the command needs to know to join the lock. Never set it by hand.",
     ),
+];
+
+/// What dbguard keeps on disk.
+const FILES: &[(&str, &str)] = &[
+    (
+        ".dbguard/NAME/lock",
+        "The lock of the database NAME beside it: the kernel's whole-file lock on this file, \
+         which is always empty and never removed. `dbguard path FILE` prints it.",
+    ),
+    (
+        ".dbguard/NAME/ticket",
+        "The last number that was drawn in the queue; made when somebody waits.",
+    ),
+    (".dbguard/NAME/fence", "The number of the last exclusive grant."),
+    (".dbguard/NAME/queue/", "The claims of those who wait, by number."),
+    (".dbguard/NAME/held/", "The claims of those who hold the lock."),
+    (".dbguard/NAME/keys/KEY/", "The same again for a key."),
+    (".dbguard/.gitignore", "Keeps git away from the rest."),
+];
+
+/// The fields of the file that `--status-file` names.
+const STATUS_FIELDS: &[(&str, &str)] = &[
+    ("schema", "The version of this document: 1."),
+    ("acquired", "Whether the lock was obtained."),
+    ("waited_ms", "How long that took, in milliseconds."),
+    ("held_ms", "How long it was held, in milliseconds."),
+    ("outcome", "The name of the outcome, such as exited, timeout or max_hold."),
+    ("exit_code", "How dbguard exits."),
+    ("signal", "The signal that ended the command, or null."),
+    ("retries", "How often the command was run again."),
 ];
 
 /// A titled list of terms and their meanings.
@@ -54,6 +89,16 @@ pub fn sections(verb: &str) -> Vec<Section> {
         ],
         "wait" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
+    }
+}
+
+/// Returns the sections that only a page has: they would make the help too long.
+pub fn more_sections(verb: &str) -> Vec<Section> {
+    let files = section("Files", FILES);
+    match verb {
+        "exec" => vec![section("Status file", STATUS_FIELDS), files],
+        "wait" | "path" | "dbguard" => vec![files],
+        _ => Vec::new(),
     }
 }
 

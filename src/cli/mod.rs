@@ -11,10 +11,13 @@ pub mod exec_args;
 pub mod exit_codes;
 mod express;
 pub mod flock;
+mod layout;
 pub mod lock_args;
 pub mod manual;
+mod number;
 pub mod output_args;
 pub mod path_args;
+mod phrases;
 pub mod settings;
 mod usage;
 pub mod wait_args;
@@ -173,14 +176,15 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
 /// Refuses what parses and still makes no sense.
 fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
     match request {
-        Request::Exec(exec) => {
-            let verb = arguments.iter().position(|word| word == "exec").unwrap_or(0);
-            usage::check_exec(exec, &arguments[verb + 1..])
+        Request::Exec(exec) => usage::check_exec(exec, &usage::verb_first(arguments)[1..]),
+        Request::Wait(wait) => {
+            if wait.files.len() > 1 && wait.lock.lock_file().is_some() {
+                return Err(usage::several_files("--lock-file"));
+            }
+            usage::check_no_command(&usage::verb_first(arguments))
         }
-        Request::Wait(wait) if wait.files.len() > 1 && wait.lock.lock_file().is_some() => {
-            Err(usage::several_files("--lock-file"))
-        }
-        _ => Ok(()),
+        Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
+        Request::Completions(_) | Request::Man(_) => Ok(()),
     }
 }
 

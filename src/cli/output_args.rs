@@ -45,7 +45,7 @@ pub struct OutputArgs {
     pub(super) json: bool,
 
     /// Print no warnings, no hints and nothing about waiting
-    #[arg(short, long, global = true, overrides_with = "verbose")]
+    #[arg(short, long, global = true, overrides_with_all = ["quiet", "verbose"])]
     pub(super) quiet: bool,
 
     /// Say how long it took to obtain the lock; twice: log what is done
@@ -53,7 +53,7 @@ pub struct OutputArgs {
     verbose: u8,
 
     /// When to use colour [default: auto]
-    #[arg(long, global = true, value_name = "WHEN")]
+    #[arg(long, global = true, value_name = "WHEN", overrides_with = "color")]
     color: Option<Color>,
 }
 

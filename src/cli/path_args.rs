@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueHint};
 
 use crate::cli::settings::Settings;
 
@@ -21,11 +21,11 @@ use crate::cli::settings::Settings;
 ///   dbguard path app.db
 ///   flock "$(dbguard path app.db)" sqlite3 app.db vacuum
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[command(verbatim_doc_comment, args_override_self = true)]
+#[command(verbatim_doc_comment)]
 #[command(override_usage = "dbguard path [OPTIONS] FILE")]
 pub struct PathArgs {
     /// The database: a file, a directory, or any name to agree on
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
 
     /// Print the path and make nothing
@@ -37,7 +37,7 @@ pub struct PathArgs {
     key: Option<String>,
 
     /// Keep the lock's files in DIR instead of .dbguard beside the database
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     lock_dir: Option<PathBuf>,
 }
 

@@ -13,6 +13,7 @@ use crate::cli::duration::{Timeout, parse_finite, parse_limit};
 use crate::cli::lock_args::Native;
 use crate::cli::output_args::Color;
 use crate::error::Failure;
+use crate::escape::escaped;
 use crate::outcome::Outcome;
 
 /// How much is logged, from nothing to everything.
@@ -149,8 +150,8 @@ fn set<T, E: ToString>(
         return Ok(());
     };
     let bad = |why: String| {
-        let shown = value.to_string_lossy();
-        let message = format!("{name} has the bad value `{}`: {why}", shown.escape_debug());
+        let shown = escaped(&value.to_string_lossy());
+        let message = format!("{name} has the bad value `{shown}`: {why}");
         Failure::new(Outcome::BadSetting, message).hint(format!("correct or unset {name}"))
     };
     let text = value.to_str().ok_or_else(|| bad("not UTF-8".to_owned()))?;

@@ -172,7 +172,22 @@ fn a_line_without_dashes_is_told_what_to_type() {
         ("./man.db ls -l", "exec ./man.db -- ls -l"),
         ("a.db -- ls -l", "exec a.db -- ls -l"),
         ("a.db -c 'x y'", "exec -c 'x y' a.db"),
-        ("mydata ls", "exec mydata -- ls"),
+        ("lock a.db -- true", "exec a.db -- true"),
+        ("flock a.db true", "exec a.db -- true"),
+        ("run a.db b.db -- x", "exec a.db b.db -- x"),
+        ("a.db b.db -- x", "exec a.db b.db -- x"),
+        ("-q exec a.db ls", "exec -q a.db -- ls"),
+        ("-w 5 exec a.db -- ls", "exec -w 5 a.db -- ls"),
+        ("wait a.db -- ./migrate.sh", "exec a.db -- ./migrate.sh"),
+        ("-q wait -n a.db b.db -- x 'y z'", "exec -q -n a.db b.db -- x 'y z'"),
+        ("wait -n -- -a.db", "wait -n ./-a.db"),
+        ("path -- a.db", "path a.db"),
+        ("path --no-create a.db -- x", "exec a.db -- x"),
+        ("exec", "exec FILE -- COMMAND"),
+        ("exec -n -- true", "exec -n FILE -- true"),
+        ("exec -c ./x", "exec -c ./x FILE"),
+        ("exec -w 0.5 -- true", "exec -w 0.5 FILE -- true"),
+        ("exec -s -- a.db true", "exec -s a.db -- true"),
         ("-n a.db ls", "exec -n a.db -- ls"),
     ] {
         let failure = failure(line);
@@ -195,7 +210,92 @@ fn a_near_miss_is_told_the_word() {
     ] {
         assert_eq!(failure(line).hint, Some(format!("did you mean `{word}`?")), "{line}");
     }
-    assert_eq!(failure("exce a.db -- x").message, "no such verb: `exce`");
+    assert_eq!(failure("exce a.db -- x").message, "there is no verb `exce`");
+}
+
+#[test]
+fn what_is_wrong_is_said_without_notation() {
+    for (line, message, hint) in [
+        (
+            "path --lock-file l a.db",
+            "`path` has no option `--lock-file`",
+            "see dbguard path --help",
+        ),
+        ("path a.db b.db", "`path` takes one FILE", "run dbguard once for each file"),
+        ("-q path -s a.db", "`path` has no option `-s`", "see dbguard path --help"),
+        ("wait -F a.db", "`wait` has no option `-F`", "see dbguard wait --help"),
+        ("-s path a.db", "options stand after the verb `path`", "see dbguard path --help"),
+        ("EXEC a.db -- x", "there is no verb `EXEC`", "did you mean `exec`?"),
+        ("version", "there is no verb `version`", "did you mean `--version`?"),
+        (
+            "info a.db",
+            "there is no verb `info`",
+            "the verbs are exec, wait, path, completions, man",
+        ),
+        (
+            "help nope",
+            "there is no verb `nope`",
+            "the verbs are exec, wait, path, completions, man",
+        ),
+        ("exec '' -- x", "an empty word was given for FILE", "see dbguard exec --help"),
+        (
+            "exec -c y a.db -- x",
+            "the command was given twice",
+            "give the command once, after `--` or with -c",
+        ),
+        (
+            "exec --retry-exit 5 a.db -- x",
+            "`--retry-exit` needs `--retry N`",
+            "see dbguard exec --help",
+        ),
+        (
+            "exec --retry x a.db -- x",
+            "bad value `x` for `--retry`: expected a whole number, such as `5`",
+            "see dbguard exec --help",
+        ),
+        (
+            "exec -dash.db -- x",
+            "`exec` has no option `-d`",
+            "to name the file -dash.db, type: ./-dash.db",
+        ),
+        (
+            "exec -k a.db -- x",
+            "no FILE was given",
+            "-k took a.db as its value; type: dbguard exec -k VALUE a.db -- x",
+        ),
+    ] {
+        let failure = failure(line);
+        assert_eq!(failure.message, message, "{line}");
+        assert_eq!(failure.hint.as_deref(), Some(hint), "{line}");
+    }
+}
+
+#[test]
+fn only_what_flock_repeats_may_be_repeated() {
+    for option in ["-w 1", "-E 1", "-s", "-x", "-n", "--color never", "--native fail", "-q", "-v"] {
+        request(&format!("exec {option} {option} a.db -- x"));
+        request(&format!("wait {option} {option} a.db"));
+    }
+    for option in ["--lock-dir d", "--lock-file l", "--label t", "--max-waiters 1", "-k a"] {
+        let name = option.split(' ').next().unwrap_or_default();
+        for verb in ["exec", "wait"] {
+            let message = failure(&format!("{verb} {option} {option} a.db")).message;
+            assert_eq!(message, format!("`{name}` was given twice"), "{verb}");
+        }
+    }
+    for option in ["-c x", "--fd 9", "--max-hold 5", "--status-file f", "--retry 1", "-o", "-F"] {
+        let name = option.split(' ').next().unwrap_or_default();
+        let message = failure(&format!("exec {option} {option} a.db")).message;
+        assert_eq!(message, format!("`{name}` was given twice"));
+    }
+    assert_eq!(failure("path -k a --key b a.db").message, "`--key` was given twice");
+}
+
+#[test]
+fn a_label_fits_into_a_line() {
+    let line = |length| format!("exec --label {} a.db -- x", "l".repeat(length));
+    request(&line(100));
+    assert!(failure(&line(101)).message.ends_with("longer than 100 characters"));
 }
 
 /// Lines that must be refused.
@@ -227,6 +327,8 @@ const NONSENSE: &[&str] = &[
     "exec --lock-file l --lock-dir d a.db -- x",
     "exec --lock-file l a.db b.db -- x",
     "wait --lock-file l a.db b.db",
+    "exec --fd 9 -k t a.db",
+    "exec -u --fd 9 -k t a.db",
     "exec --fd 9 a.db -- x",
     "exec --fd 9 a.db b.db",
     "exec --fd 9 -F a.db",
@@ -257,12 +359,18 @@ fn what_makes_no_sense_is_a_usage_error_in_one_plain_line() {
 
 #[test]
 fn what_a_message_repeats_cannot_command_the_terminal() {
-    for line in
-        ["exec --\u{1b}[2J a.db -- x", "\u{1b}[2J", "exec a\u{1b}.db x", "exec -w \u{7} a -- x"]
-    {
+    for line in [
+        "exec --\u{1b}[2J a.db -- x",
+        "\u{202e}x",
+        "exec --\u{200b}x a.db -- x",
+        "exec a\u{202e} x",
+        "\u{1b}[2J",
+        "exec a\u{1b}.db x",
+        "exec -w \u{7} a -- x",
+    ] {
         let failure = failure(line);
         let text = format!("{} {:?}", failure.message, failure.hint);
-        assert!(!text.contains(char::is_control), "{text:?}");
+        assert_eq!(crate::escape::escaped(&text), text);
     }
 }
 

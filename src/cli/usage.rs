@@ -1,33 +1,87 @@
 //! What is said about a command line that makes no sense.
 //!
-//! clap finds what is wrong; here it gets our words, our exit code, and where possible the
-//! line the user meant to type.
+//! clap finds what is wrong; here it gets our exit code, and where possible the line the user
+//! meant to type.
 
-use std::error::Error;
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Command, FromArgMatches};
+use clap::error::ErrorKind;
+use clap::{Args, Command};
 
-use crate::cli::Refusal;
-use crate::cli::exec_args::{ExecArgs, RunArgs};
-use crate::cli::lock_args::LockArgs;
+use crate::cli::exec_args::ExecArgs;
+use crate::cli::layout::{Layout, around_dashes, is_option};
 use crate::cli::output_args::OutputArgs;
-use crate::cli::words::joined;
+use crate::cli::phrases::{in_our_words, lacks_file, tip};
+use crate::cli::words::{joined, quoted};
+use crate::cli::{Refusal, VERBS, parse};
 use crate::error::Failure;
+use crate::escape::escaped;
 use crate::outcome::Outcome;
+
+/// What other programs of this kind call `exec`.
+const OTHER_NAMES_OF_EXEC: [&str; 3] = ["flock", "lock", "run"];
 
 /// Turns clap's refusal into ours. `arguments` are the words after the program's name.
 pub fn refusal(error: &clap::Error, arguments: &[OsString]) -> Refusal {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return Refusal::Show { text: error.render().to_string() };
     }
-    let better = match arguments.first().and_then(|word| word.to_str()) {
+    let arguments = verb_first(arguments);
+    let verb = arguments.first().and_then(|word| word.to_str());
+    let better = match verb {
+        Some("exec") if lacks_file(error) => Some(missing_file(&arguments[1..])),
         Some("exec") => missing_dashes(&arguments[1..]),
-        Some(verb) if super::VERBS.contains(&verb) => None,
-        _ => missing_verb(error, arguments),
+        Some("wait" | "path") => check_no_command(&arguments).err(),
+        Some(verb) if VERBS.contains(&verb) => None,
+        _ => missing_verb(error, &arguments),
     };
-    Refusal::Fail(better.unwrap_or_else(|| in_our_words(error, arguments)))
+    Refusal::Fail(better.unwrap_or_else(|| in_our_words(error, &arguments)))
+}
+
+/// Puts the verb before the options about output, which may precede it.
+pub fn verb_first(arguments: &[OsString]) -> Cow<'_, [OsString]> {
+    let (before, _) = around_dashes(arguments);
+    let is_verb = |word: &OsString| VERBS.iter().any(|verb| word == verb);
+    let verb = before.iter().position(is_verb).unwrap_or(0);
+    if verb == 0 || !are_about_output(&arguments[..verb]) {
+        return Cow::Borrowed(arguments);
+    }
+    let rest = arguments[..verb].iter().chain(&arguments[verb + 1..]);
+    Cow::Owned([&arguments[verb]].into_iter().chain(rest).cloned().collect())
+}
+
+fn are_about_output(words: &[OsString]) -> bool {
+    let output = OutputArgs::augment_args(Command::new("dbguard")).no_binary_name(true);
+    output.try_get_matches_from(words).is_ok()
+}
+
+/// Refuses a command where none is run: it would be taken for the name of a file.
+pub fn check_no_command(arguments: &[OsString]) -> Result<(), Failure> {
+    let (verb, rest) = arguments.split_first().expect("the caller has seen the verb");
+    let (before, Some(after @ [_, ..])) = around_dashes(rest) else {
+        return Ok(());
+    };
+    let verb = verb.to_string_lossy();
+    let before: Vec<_> = before.iter().filter(|word| *word != "--no-create").collect();
+    let line = |words: &[&OsString]| joined(words.iter().map(|word| word.as_os_str()));
+    if before.iter().all(|word| is_option(word)) {
+        let failure = Failure::new(Outcome::Usage, format!("`{verb}` takes no words after `--`"));
+        let files: Vec<_> = after.iter().map(|word| without_dash(word)).collect();
+        let words: Vec<_> = before.into_iter().chain(&files).collect();
+        return Err(failure.hint(format!("type: dbguard {verb} {}", line(&words))));
+    }
+    let message = format!("`{verb}` runs no command, and takes no words after `--`");
+    let command = joined(after.iter().map(OsString::as_os_str));
+    let hint = format!("type: dbguard exec {} -- {command}", line(&before));
+    Err(Failure::new(Outcome::Usage, message).hint(hint))
+}
+
+/// Returns the name in a form that cannot be mistaken for an option.
+fn without_dash(file: &OsStr) -> OsString {
+    let mut safe = OsString::from(if is_option(file) { "./" } else { "" });
+    safe.push(file);
+    safe
 }
 
 /// Finds what clap cannot: an `exec` that parses and still does not say what to run, or does
@@ -37,6 +91,10 @@ pub fn check_exec(parsed: &ExecArgs, arguments: &[OsString]) -> Result<(), Failu
         // clap's own `requires` is silent here: it never asks for what conflicts with COMMAND.
         return Err(Failure::new(Outcome::Usage, "`-u` needs `--fd N`")
             .hint("without --fd, dbguard releases the lock when the command exits"));
+    }
+    if parsed.run.fd.is_some() && parsed.lock.key.is_some() {
+        return Err(Failure::new(Outcome::Usage, "`--fd` cannot lock a key, only the whole FILE")
+            .hint("to lock a key, type: dbguard exec -k NAME FILE -- COMMAND"));
     }
     if parsed.files.len() > 1 {
         one_file_only(parsed)?;
@@ -99,187 +157,99 @@ fn missing_dashes(arguments: &[OsString]) -> Option<Failure> {
         .then(|| Failure::new(Outcome::Usage, "no command: `--` is missing").hint(layout.line()))
 }
 
-/// Returns what to type if the first word that is not an option is no verb.
-fn missing_verb(error: &clap::Error, arguments: &[OsString]) -> Option<Failure> {
-    let is_path = |word: &str| word.contains(['.', '/', '\\']);
-    let word = match error.kind() {
-        ErrorKind::InvalidSubcommand => text(error, ContextKind::InvalidSubcommand)?,
-        ErrorKind::UnknownArgument => String::new(),
-        _ => return None,
-    };
-    if !is_path(&word) && error.get(ContextKind::SuggestedSubcommand).is_some() {
-        return None;
-    }
-    let layout = Layout::of(arguments)?;
-    let (verb, file) = (layout.file.to_str(), joined([layout.file.as_os_str()]));
-    if verb.is_some_and(|word| super::VERBS.contains(&word)) {
-        let line = joined(layout.options.iter().map(OsString::as_os_str));
-        return Some(
-            Failure::new(Outcome::Usage, format!("options stand after the verb `{file}`"))
-                .hint(format!("type: dbguard {file} {line} ...")),
-        );
-    }
-    if !word.is_empty() && !is_path(&word) {
-        let message = format!("there is no verb `{word}`");
-        let verbs = super::VERBS.join(", ");
-        let hint = format!("the verbs are {verbs}; to lock a file of that name, {}", layout.line());
-        return Some(Failure::new(Outcome::Usage, message).hint(hint));
-    }
-    let message = format!("the verb is missing before `{file}`");
-    Some(Failure::new(Outcome::Usage, message).hint(layout.line()))
-}
-
-/// The words of an `exec`, sorted by what the user probably meant: options, one file, and the
-/// rest is the command.
-struct Layout {
-    options: Vec<OsString>,
-    file: OsString,
-    command: Vec<OsString>,
-    /// `-c` or `--fd` is among the options.
-    is_complete: bool,
-}
-
-/// The options of `exec`, then anything.
-#[derive(Args)]
-struct Diagnosis {
-    #[command(flatten)]
-    run: RunArgs,
-    #[command(flatten)]
-    lock: LockArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    words: Vec<OsString>,
-}
-
-impl Layout {
-    /// Returns `None` where even this reading makes no sense.
-    fn of(arguments: &[OsString]) -> Option<Self> {
-        let (mut options, words, mut is_complete) = split(arguments)?;
-        let (file, mut rest) = words.split_first().filter(|(file, _)| !is_option(file))?;
-        if rest.first().is_some_and(|word| is_option(word)) {
-            let (more, words, complete) = split(rest)?;
-            if words.first().is_some_and(|word| is_option(word)) {
-                return None;
-            }
-            options.extend_from_slice(&more);
-            is_complete |= complete;
-            rest = words;
-        }
-        if rest.first().is_some_and(|word| word == "--") {
-            rest = &rest[1..];
-        }
-        Some(Self {
-            options: options.to_vec(),
-            file: file.clone(),
-            command: rest.to_vec(),
-            is_complete,
-        })
-    }
-
-    fn line(&self) -> String {
-        let before = self.options.iter().chain([&self.file]).map(OsString::as_os_str);
-        let mut line = format!("type: dbguard exec {}", joined(before));
-        if self.is_complete {
-            return line;
-        }
-        line.push_str(" -- ");
-        if self.command.is_empty() {
-            line.push_str("COMMAND");
-        } else {
-            line.push_str(&joined(self.command.iter().map(OsString::as_os_str)));
-        }
-        line
-    }
-}
-
-fn is_option(word: &OsStr) -> bool {
-    word.as_encoded_bytes().starts_with(b"-") && word != "-" && word != "--"
-}
-
-/// Splits the options in front from the first word that is none and all that follow it.
-fn split(arguments: &[OsString]) -> Option<(Vec<OsString>, &[OsString], bool)> {
-    let command = Diagnosis::augment_args(Command::new("exec")).no_binary_name(true);
-    let matches = command.try_get_matches_from(arguments).ok()?;
-    let diagnosis = Diagnosis::from_arg_matches(&matches).ok()?;
-    let (options, words) = arguments.split_at(arguments.len() - diagnosis.words.len());
-    let Diagnosis { run, lock: LockArgs { .. }, output: OutputArgs { .. }, .. } = diagnosis;
-    Some((options.to_vec(), words, run.are_complete()))
-}
-
-fn in_our_words(error: &clap::Error, arguments: &[OsString]) -> Failure {
-    let verb = arguments.first().and_then(|word| word.to_str());
-    let help = match verb.filter(|word| super::VERBS.contains(word)) {
-        Some(verb) => format!("see dbguard {verb} --help"),
-        None => "see dbguard --help".to_owned(),
-    };
-    Failure::new(Outcome::Usage, message(error)).hint(tip(error).unwrap_or(help))
-}
-
-fn message(error: &clap::Error) -> String {
-    let argument = text(error, ContextKind::InvalidArg).unwrap_or_default();
-    let value = text(error, ContextKind::InvalidValue).unwrap_or_default();
-    match error.kind() {
-        ErrorKind::UnknownArgument => format!("unexpected argument `{argument}`"),
-        ErrorKind::InvalidSubcommand => {
-            let verb = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!("no such verb: `{verb}`")
-        }
-        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            format!("no verb was given: expected one of {}", super::VERBS.join(", "))
-        }
-        ErrorKind::InvalidValue if value.is_empty() => format!("`{argument}` needs a value"),
-        ErrorKind::InvalidValue => {
-            let expected = text(error, ContextKind::ValidValue).unwrap_or_default();
-            format!("bad value `{value}` for `{argument}`: expected one of {expected}")
-        }
-        ErrorKind::ValueValidation => {
-            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("bad value `{value}` for `{argument}`{cause}")
-        }
-        ErrorKind::ArgumentConflict => match text(error, ContextKind::PriorArg) {
-            Some(other) => format!("`{argument}` cannot be used with `{other}`"),
-            None => format!("`{argument}` cannot be used with the other options"),
-        },
-        ErrorKind::MissingRequiredArgument => {
+/// Returns what to type if an `exec` names no file: it may be where the command belongs, or an
+/// option may have taken it.
+fn missing_file(arguments: &[OsString]) -> Failure {
+    let (before, after) = around_dashes(arguments);
+    let command = after.unwrap_or_default();
+    let line = |words: &[OsString]| joined(words.iter().map(OsString::as_os_str));
+    let spaced = |words: &[OsString]| words.iter().map(|word| quoted(word) + " ").collect();
+    let options: String = spaced(before);
+    let is_any = |word: &OsString, of: &[&str]| of.iter().any(|known| word == known);
+    let takes_a_name = |option| is_any(option, &["-k", "--key", "--label"]);
+    let is_complete = before.iter().any(|word| is_any(word, &["-c", "--command", "--fd"]));
+    let hint = match (before, command) {
+        ([others @ .., option, value], _) if takes_a_name(option) && is_path(value) => {
+            let others: String = spaced(others);
+            let (option, value) = (quoted(option), quoted(value));
+            let command = or_command(line(command));
             format!(
-                "`{}` is missing",
-                argument.replace("<FILE>...", "FILE").replace("<FILE>", "FILE")
+                "{option} took {value} as its value; \
+                 type: dbguard exec {others}{option} VALUE {value} -- {command}"
             )
         }
-        _ => first_line(error),
+        (_, [file, rest @ ..]) if is_path(file) && !rest.is_empty() => {
+            format!("type: dbguard exec {options}{} -- {}", quoted(file), line(rest))
+        }
+        (_, []) if is_complete => {
+            format!("type: dbguard exec {options}FILE")
+        }
+        _ => format!("type: dbguard exec {options}FILE -- {}", or_command(line(command))),
+    };
+    Failure::new(Outcome::Usage, "no FILE was given").hint(hint)
+}
+
+fn or_command(line: String) -> String {
+    if line.is_empty() { "COMMAND".to_owned() } else { line }
+}
+
+/// Returns what to say of a line that does not begin with a verb.
+fn missing_verb(error: &clap::Error, arguments: &[OsString]) -> Option<Failure> {
+    if !matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
+        return None;
     }
-}
-
-fn tip(error: &clap::Error) -> Option<String> {
-    let did_you_mean = |kind| Some(format!("did you mean `{}`?", text(error, kind)?));
-    did_you_mean(ContextKind::SuggestedArg)
-        .or_else(|| did_you_mean(ContextKind::SuggestedValue))
-        .or_else(|| did_you_mean(ContextKind::SuggestedSubcommand))
-}
-
-/// Returns clap's own first line, for the few errors that have no words of ours.
-fn first_line(error: &clap::Error) -> String {
-    let rendered = error.render().to_string();
-    let line = rendered.lines().next().unwrap_or_default();
-    escaped(line.strip_prefix("error: ").unwrap_or(line))
-}
-
-fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
-    match error.get(kind)? {
-        ContextValue::String(text) => Some(escaped(text)),
-        ContextValue::Strings(texts) => Some(escaped(&texts.join(", "))),
-        _ => None,
+    let (first, rest) = arguments.split_first()?;
+    if is_option(first) {
+        let layout = Layout::of(arguments)?;
+        let word = layout.file();
+        return Some(match VERBS.iter().find(|verb| word == **verb) {
+            Some(verb) => late_verb(verb, arguments),
+            None if is_path(word) => no_verb(word, Some(&layout)),
+            None => unknown_verb(error, word, &[]),
+        });
     }
+    Some(match rest {
+        [word, ..] if first == "help" => unknown_verb(error, word, &[]),
+        _ if is_path(first) => no_verb(first, Layout::of(arguments).as_ref()),
+        _ => unknown_verb(error, first, rest),
+    })
 }
 
-/// Escapes what would otherwise reach the terminal as a command to it.
-fn escaped(text: &str) -> String {
-    text.chars()
-        .flat_map(|letter| {
-            let escape = letter.is_control().then(|| letter.escape_default());
-            let plain = escape.is_none().then_some(letter);
-            escape.into_iter().flatten().chain(plain)
-        })
-        .collect()
+fn late_verb(verb: &str, arguments: &[OsString]) -> Failure {
+    let failure = Failure::new(Outcome::Usage, format!("options stand after the verb `{verb}`"));
+    let place = arguments.iter().position(|word| word == verb).unwrap_or(0);
+    let mut line = arguments.to_vec();
+    let verb_word = line.remove(place);
+    line.insert(0, verb_word);
+    let words = joined(line.iter().map(OsString::as_os_str));
+    failure.hint(match parse(line) {
+        Ok(_) => format!("type: dbguard {words}"),
+        Err(_) => format!("see dbguard {verb} --help"),
+    })
+}
+
+fn no_verb(file: &OsStr, layout: Option<&Layout>) -> Failure {
+    let file = quoted(file);
+    let line = || format!("type: dbguard exec {file} -- COMMAND");
+    Failure::new(Outcome::Usage, format!("the verb is missing before `{file}`"))
+        .hint(layout.map_or_else(line, Layout::line))
+}
+
+fn unknown_verb(error: &clap::Error, word: &OsStr, rest: &[OsString]) -> Failure {
+    let word = word.to_string_lossy();
+    let lower = word.to_lowercase();
+    let failure = Failure::new(Outcome::Usage, format!("there is no verb `{}`", escaped(&word)));
+    if OTHER_NAMES_OF_EXEC.contains(&lower.as_str()) {
+        let line = Layout::of(rest).map(|layout| layout.line());
+        return failure.hint(line.unwrap_or_else(|| "did you mean `exec`?".to_owned()));
+    }
+    let meant = [&VERBS[..], &["--version", "--help"]].concat();
+    let meant = meant.into_iter().find(|known| known.trim_start_matches('-') == lower);
+    let hint = meant.map(|known| format!("did you mean `{known}`?")).or_else(|| tip(error));
+    failure.hint(hint.unwrap_or_else(|| format!("the verbs are {}", VERBS.join(", "))))
+}
+
+/// Returns whether the word can only be meant as the name of a file.
+fn is_path(word: &OsStr) -> bool {
+    word.to_string_lossy().contains(['.', '/', '\\'])
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::cli::lock_args::{LockArgs, LockRequest};
 use crate::cli::settings::Settings;
@@ -21,14 +21,14 @@ use crate::cli::settings::Settings;
 ///   dbguard wait -s -w 5m app.db
 ///   dbguard wait -n app.db
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[command(verbatim_doc_comment, args_override_self = true)]
+#[command(verbatim_doc_comment)]
 #[command(override_usage = "dbguard wait [OPTIONS] FILE...")]
 pub struct WaitArgs {
     #[command(flatten)]
     pub(super) lock: LockArgs,
 
     /// The databases: files, directories, or any names to agree on
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
 }
 

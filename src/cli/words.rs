@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 
+use crate::escape::escaped;
+
 /// Returns the words as one line for a POSIX shell, quoted only where it is needed.
 pub fn joined<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> String {
     words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
@@ -16,8 +18,8 @@ pub fn quoted(word: &OsStr) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.into_owned();
     }
-    if word.chars().any(char::is_control) {
-        // Only this form shows a control character without sending it to the terminal.
+    if escaped(&word) != word {
+        // Only this form shows such a character without sending it to the terminal.
         return format!("$'{}'", word.escape_debug().to_string().replace("\\\"", "\""));
     }
     format!("'{}'", word.replace('\'', r"'\''"))
@@ -37,6 +39,7 @@ mod tests {
             ("", "''"),
             ("it's", r"'it'\''s'"),
             ("$HOME", "'$HOME'"),
+            ("a\u{202e}b", r"$'a\u{202e}b'"),
             ("a\u{1b}[31m'\"", r#"$'a\u{1b}[31m\'"'"#),
         ] {
             assert_eq!(quoted(OsStr::new(word)), expected);

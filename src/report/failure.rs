@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::escape::escaped;
 use crate::error::{Failure, Party};
+use crate::escape::escaped;
 
 /// Returns the lines for standard error, each ended; only the first one if `briefly`.
 pub fn failure_in_words(failure: &Failure, briefly: bool) -> String {

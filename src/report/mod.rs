@@ -4,13 +4,12 @@
 //! meets a terminal, times are RFC 3339, durations are words for people and integers for
 //! programs.
 
-mod escape;
 mod failure;
 mod party;
 mod waiting;
 mod words;
 
-pub use escape::escaped;
+pub use crate::escape::escaped;
 pub use failure::{failure_in_json, failure_in_words};
 pub use party::described;
 pub use waiting::{waiting_in_json, waiting_in_width, waiting_in_words};

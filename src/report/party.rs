@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::escape::escaped;
 use super::words::duration;
 use crate::error::Party;
+use crate::escape::escaped;
 
 /// A command line longer than this is cut.
 pub const LONGEST_COMMAND: usize = 60;

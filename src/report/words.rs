@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::escape::escaped;
+use crate::escape::escaped;
 
 /// Returns a duration in its two largest units: `0.3s`, `12s`, `3m 12s`, `2h 5m`, `4d 1h`.
 pub fn duration(duration: Duration) -> String {

@@ -1,0 +1,37 @@
+//! Numbers as a user types them, and what to say of those that are none.
+
+use std::str::FromStr;
+
+/// Why a text is not the number that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NumberError {
+    /// No exit code.
+    #[error("expected a number from 0 to 255")]
+    ExitCode,
+    /// No count.
+    #[error("expected a whole number, such as `5`")]
+    Count,
+    /// No descriptor.
+    #[error("expected the number of an open descriptor, such as `9`")]
+    Descriptor,
+}
+
+/// Parses an exit code.
+pub fn exit_code(text: &str) -> Result<u8, NumberError> {
+    number(text, NumberError::ExitCode)
+}
+
+/// Parses a count.
+pub fn count(text: &str) -> Result<u32, NumberError> {
+    number(text, NumberError::Count)
+}
+
+/// Parses the number of a file descriptor.
+pub fn descriptor(text: &str) -> Result<i32, NumberError> {
+    let descriptor = number(text, NumberError::Descriptor)?;
+    if descriptor < 0 { Err(NumberError::Descriptor) } else { Ok(descriptor) }
+}
+
+fn number<T: FromStr>(text: &str, error: NumberError) -> Result<T, NumberError> {
+    text.parse().map_err(|_| error)
+}
