@@ -33,11 +33,11 @@ const DROPPED: &str = "DBGUARD_HELD did not reach this call; pass it on (sudo --
 pub fn refuse_own_ancestor(place: &LockDir, lock: &File, path: &Path) -> Result<(), LockError> {
     let ancestors = ancestors(std::process::id());
     let holder = match place.ledger.as_ref().map(|ledger| claimed_by(ledger, &ancestors)) {
-        Some(Claimed::ByAncestor(pid)) => Some((pid, DROPPED)),
-        Some(Claimed::ByStranger) => None,
+        Some(Claimed::Ancestor(pid)) => Some((pid, DROPPED)),
+        Some(Claimed::Stranger) => None,
         // Nobody says so with a claim: a plain flock user, or a shell with `--fd`. Looking through
         // the descriptors of ancestors costs much more, so it comes only now.
-        Some(Claimed::ByNobody) | None => {
+        Some(Claimed::Nobody) | None => {
             let id = platform::facts(lock).map(|facts| facts.id);
             let holds = |pid: &u32| id.as_ref().is_ok_and(|id| platform::holders::holds(*pid, *id));
             ancestors.iter().map(|(pid, _)| *pid).find(holds).map(|pid| (pid, BY_DESCRIPTOR))
@@ -66,9 +66,9 @@ pub fn refuse_own_descent(debts: &[Debt], path: &Path) -> Result<(), LockError> 
 
 /// Who has a live claim in `held/`.
 enum Claimed {
-    ByAncestor(u32),
-    ByStranger,
-    ByNobody,
+    Ancestor(u32),
+    Stranger,
+    Nobody,
 }
 
 fn claimed_by(ledger: &Ledger, ancestors: &[(u32, u64)]) -> Claimed {
@@ -77,10 +77,10 @@ fn claimed_by(ledger: &Ledger, ancestors: &[(u32, u64)]) -> Claimed {
     drop(ledger.held.each_name(|name, _| {
         names.extend(parse_held_name(name).map(|(id, _)| (name.to_owned(), id)));
     }));
-    let mut claimed = Claimed::ByNobody;
+    let mut claimed = Claimed::Nobody;
     for (name, id) in names {
         let Look::Live(seen) = Seen::look(&ledger.held, &name) else { continue };
-        claimed = Claimed::ByStranger;
+        claimed = Claimed::Stranger;
         // Reading JSON costs every waiter more than looking for the numbers in it.
         if !id_is_among(id, ancestors) && !seen.mentions(ancestors.iter().map(|(pid, _)| *pid)) {
             continue;
@@ -93,10 +93,10 @@ fn claimed_by(ledger: &Ledger, ancestors: &[(u32, u64)]) -> Claimed {
             start.is_some_and(|start| ancestors.contains(&(pid, start)))
         };
         if is(id.pid, record.start) {
-            return Claimed::ByAncestor(id.pid);
+            return Claimed::Ancestor(id.pid);
         }
         if let Some(child) = record.child.filter(|child| is(*child, record.child_start)) {
-            return Claimed::ByAncestor(child);
+            return Claimed::Ancestor(child);
         }
     }
     claimed

@@ -371,7 +371,7 @@ fn a_killed_waiter_does_not_count_for_max_waiters() {
     let holder = scene.hold(["a.db"]);
     let living = scene.queue_up("a.db", &["-w", "inf"]);
     // Behind the living one: whoever waits behind a dead claim removes it.
-    let mut killed = scene.queue_up("a.db", &["-w", "inf"]);
+    let killed = scene.queue_up("a.db", &["-w", "inf"]);
     killed.process.kill();
     let wait = |most| {
         let options = ["exec", "-w", "0.1", "--max-waiters", most, "a.db", "--", "true"];
