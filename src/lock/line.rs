@@ -55,7 +55,7 @@ impl Call<'_> {
         }
         deadlock::refuse_own_ancestor(&self.level.place, self.lock, &self.resource.path)?;
         if let (Some(limit), Some(ledger)) = (self.request.patience.max_waiters, self.ledger())
-            && queue::list(ledger).len() >= limit
+            && queue::live_count(ledger) >= limit
         {
             return Err(LockError::QueueFull { contention: self.contention(), limit });
         }
