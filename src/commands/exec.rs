@@ -1,12 +1,12 @@
 //! `dbguard exec`: runs a command while holding locks.
 
+use super::End;
 use super::explain::explain;
 use super::job::Job;
 use super::locking::{Wish, take, targets};
 use super::program::Program;
 use super::status::{Status, StatusFile};
 use super::voice::Voice;
-use super::End;
 use crate::cli::exec_args::{ExecRequest, Run, Work};
 use crate::cli::lock_args::LockRequest;
 use crate::cli::settings::Settings;

@@ -16,12 +16,7 @@ const LOCK_DIR: &str = "keep the locks elsewhere with --lock-dir DIR (or DBGUARD
      everybody who locks this file must name the same DIR";
 
 /// Returns what to tell of an error of locking `files`, with one thing to do.
-pub fn explain(
-    error: &LockError,
-    timeout: Timeout,
-    files: &[PathBuf],
-    voice: &Voice,
-) -> Failure {
+pub fn explain(error: &LockError, timeout: Timeout, files: &[PathBuf], voice: &Voice) -> Failure {
     match error {
         LockError::WouldBlock(contention) => {
             let failure = contended(Outcome::WouldBlock, "is locked", contention, voice);

@@ -153,8 +153,7 @@ impl Job<'_> {
             Some(Cut::End) => return Some(over),
             None => {}
         }
-        let display =
-            Display::new(self.voice, self.settings.network, &self.request.files);
+        let display = Display::new(self.voice, self.settings.network, &self.request.files);
         let lock = &self.request.lock;
         let deadline = locks.patience.deadline.into_iter().chain(limits.end).min();
         let patience = Patience { deadline, ..locks.patience };

@@ -13,8 +13,7 @@ pub fn survivors(locks: &Locks) -> Vec<String> {
     let files: Vec<_> = locks.guards.iter().filter_map(|guard| guard.lock_id()).collect();
     let me = std::process::id();
     let others = process::all().into_iter().map(|(pid, _)| pid).filter(|pid| *pid != me);
-    let holding =
-        others.filter(|pid| files.iter().any(|file| holders::inherited(*pid, *file, me)));
+    let holding = others.filter(|pid| files.iter().any(|file| holders::inherited(*pid, *file, me)));
     holding
         .map(|pid| {
             let command = process::command_line(pid);
