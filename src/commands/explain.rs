@@ -35,6 +35,13 @@ pub fn explain(error: &LockError, timeout: Timeout, files: &[PathBuf], voice: &V
             failure.hint(format!("wait longer with -w {longer} (or DBGUARD_TIMEOUT={longer})"))
         }
         LockError::Interrupted(arrival) => interrupted(*arrival, &voice.shown_all(files)),
+        _ => out_of_order(error),
+    }
+}
+
+/// Returns what to tell of an error that is not about who else wants the lock.
+fn out_of_order(error: &LockError) -> Failure {
+    match error {
         LockError::Deadlock { hint, .. } => failure(Outcome::Deadlock, error).hint(*hint),
         LockError::Untrusted { .. } => failure(Outcome::Permission, error).hint(LOCK_DIR),
         LockError::NotSupported { source, .. } => failure(Outcome::Unavailable, error)
@@ -69,6 +76,8 @@ pub fn explain(error: &LockError, timeout: Timeout, files: &[PathBuf], voice: &V
                 _ => failure,
             }
         }
+        // Contention and interruptions are told by `explain`.
+        _ => failure(Outcome::Internal, error),
     }
 }
 

@@ -52,7 +52,8 @@ fn a_signal_reaches_the_descendants_when_the_command_is_gone() {
                   while :; do read w <tick; done\" & echo $$ >shell; exit 4";
     scene.file("tick", "\n");
     let mut dbguard = behind(&scene, "", "--hold-descendants", script).spawn();
-    dbguard.until("the daemon runs", || !scene.read("daemon").is_empty());
+    let both = || !scene.read("daemon").is_empty() && scene.read("shell").ends_with('\n');
+    dbguard.until("shell and daemon run", both);
     let shell = scene.read("shell").trim().parse().expect("a number");
     until("the command is reaped", || crate::process::process_state(shell).is_none());
     dbguard.signal(rustix::process::Signal::TERM);
@@ -108,7 +109,8 @@ fn files_and_fences_come_in_the_order_they_were_typed() {
         let lines: Vec<_> = stdout.lines().collect();
         let paths = files.map(|name| scene.path(name).display().to_string());
         assert_eq!(lines[..3], paths);
-        let fences = files.map(|name| scene.read(scene.state(name, "fence")).trim().to_owned());
+        let fence = |name| scene.read(scene.state(name, "fence")).trim().to_owned();
+        let fences = files.map(|name| fence(name).trim_start_matches('0').to_owned());
         assert_eq!(lines[3..], fences);
     }
 }
