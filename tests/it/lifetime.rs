@@ -15,7 +15,9 @@ fn behind(scene: &Scene, before: &str, options: &str, script: &str) -> Run {
 fn hold_descendants_does_not_wait_for_what_was_there_before() {
     let scene = Scene::new();
     let before = "{ sleep 600 & echo $! >stranger; wait; } & until test -s stranger; do :; done;";
-    behind(&scene, before, "--hold-descendants", "exit 4").run().expect(4);
+    // Its handle kills the whole group when it goes.
+    let mut dbguard = behind(&scene, before, "--hold-descendants", "exit 4").spawn();
+    dbguard.wait().expect(4);
     let stranger = scene.read("stranger").trim().parse().expect("a number");
     assert!(lives(stranger));
 }
@@ -24,7 +26,8 @@ fn hold_descendants_does_not_wait_for_what_was_there_before() {
 fn max_hold_spares_what_was_there_before() {
     let scene = Scene::new();
     let before = "sleep 600 & echo $! >stranger;";
-    behind(&scene, before, "--max-hold 0.2s", "sleep 600").run().expect(123);
+    let mut dbguard = behind(&scene, before, "--max-hold 0.2s", "sleep 600").spawn();
+    dbguard.wait().expect(123);
     let stranger = scene.read("stranger").trim().parse().expect("a number");
     assert!(lives(stranger));
     scene.assert_free("a.db");
