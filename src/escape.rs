@@ -14,18 +14,35 @@ pub fn escaped(text: &str) -> String {
     harmless
 }
 
+/// Returns a foreign text harmless and cut to `most` characters.
+pub fn harmless(text: &str, most: usize) -> String {
+    let text = escaped(text);
+    match text.char_indices().nth(most) {
+        None => text,
+        Some(_) => text.chars().take(most.saturating_sub(3)).chain("...".chars()).collect(),
+    }
+}
+
 fn is_invisible(character: char) -> bool {
     matches!(character,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{escaped, harmless};
 
     #[test]
     fn a_terminal_sees_no_control_characters() {
         assert_eq!(escaped("a\x1b[2Jb\n\u{202e}c"), "a\\u{1b}[2Jb\\n\\u{202e}c");
+    }
+
+    #[test]
+    fn a_long_text_is_cut() {
+        assert_eq!(harmless("abcdefgh", 8), "abcdefgh");
+        assert_eq!(harmless("abcdefghi", 8), "abcde...");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Shows a wait: one live line at a terminal, a line now and then in a log.
 
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::voice::{Voice, write};
 use crate::cli::settings::NetworkWarning;
-use crate::lock::{Observer, Resource, WaitReport};
+use crate::lock::{HELD_VARIABLE, Observer, Resource, WaitReport};
 use crate::platform::{file_system, host};
 use crate::report;
 
@@ -36,6 +38,7 @@ const LOGGED: Rhythm = Rhythm { first: Duration::from_secs(1), then: Duration::f
 pub struct Display<'a> {
     voice: &'a Voice,
     network: NetworkWarning,
+    files: &'a [PathBuf],
     live: bool,
     state: Mutex<State>,
 }
@@ -46,12 +49,12 @@ struct State {
 }
 
 impl<'a> Display<'a> {
-    /// Makes a display for waits that begin now.
-    pub fn new(voice: &'a Voice, network: NetworkWarning) -> Self {
+    /// Makes a display for waits for `files` that begin now.
+    pub fn new(voice: &'a Voice, network: NetworkWarning, files: &'a [PathBuf]) -> Self {
         let live = voice.is_live();
         let first = if live { LIVE.first } else { LOGGED.first };
         let state = Mutex::new(State { due: Instant::now() + first, drawn: false });
-        Self { voice, network, live, state }
+        Self { voice, network, files, live, state }
     }
 
     /// Removes the live line.
@@ -88,9 +91,9 @@ impl Observer for Display<'_> {
 
     fn resolved(&self, resource: &Resource) {
         if let Some(why) = resource.translated {
-            self.voice.notice(&format!("{} is what is locked: {why}", resource.path.display()));
+            self.voice.notice(&format!("locking {}: {why}", self.voice.shown(&resource.path)));
         }
-        if let Some(similar) = similar_name(resource) {
+        if let Some(similar) = similar_name(resource, self.files) {
             self.voice.warn(&format!(
                 "there is no {} yet, but there is {similar}: is that the one?",
                 self.voice.shown(&resource.path)
@@ -122,9 +125,11 @@ impl Observer for Display<'_> {
 }
 
 /// Returns a name beside a file that does not exist which differs from it by a typing error.
-/// A name that was locked before is meant as it is.
-fn similar_name(resource: &Resource) -> Option<String> {
-    if resource.facts.is_some() {
+///
+/// Meant as it is: a name that was locked before, one that differs in its numbers only, one whose
+/// like was typed too, and whatever is typed under a lock already.
+fn similar_name(resource: &Resource, files: &[PathBuf]) -> Option<String> {
+    if resource.facts.is_some() || std::env::var_os(HELD_VARIABLE).is_some() {
         return None;
     }
     let wanted = resource.path.file_name()?.to_str()?;
@@ -134,6 +139,12 @@ fn similar_name(resource: &Resource) -> Option<String> {
     }
     let names = resource.path.parent()?.read_dir().ok()?.take(MOST_NAMES);
     let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let typed = |name: &str| files.iter().any(|file| file.file_name() == Some(OsStr::new(name)));
+    let names = names.filter(|name| !typed(name) && without_digits(name) != without_digits(wanted));
     let close = names.map(|name| (strsim::osa_distance(wanted, &name), name));
     close.filter(|(typos, _)| *typos <= most).min().map(|(_, name)| report::escaped(&name))
+}
+
+fn without_digits(name: &str) -> String {
+    name.chars().filter(|character| !character.is_ascii_digit()).collect()
 }

@@ -1,6 +1,7 @@
 //! From an error of the lock room to what the user is told.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::voice::Voice;
@@ -8,18 +9,18 @@ use crate::cli::duration::Timeout;
 use crate::error::Failure;
 use crate::lock::{Contention, LockError};
 use crate::outcome::Outcome;
-use crate::platform::signals::Origin;
+use crate::platform::signals::{self, Arrival, Origin};
 use crate::report;
 
 const LOCK_DIR: &str = "keep the locks elsewhere with --lock-dir DIR (or DBGUARD_LOCK_DIR); \
      everybody who locks this file must name the same DIR";
 
-/// Returns what to tell of an error, with one thing to do.
-pub fn explain(error: &LockError, timeout: Timeout, voice: &Voice) -> Failure {
+/// Returns what to tell of an error of locking `files`, with one thing to do.
+pub fn explain(error: &LockError, timeout: Timeout, files: &[PathBuf], voice: &Voice) -> Failure {
     match error {
         LockError::WouldBlock(contention) => {
             let failure = contended(Outcome::WouldBlock, "is locked", contention, voice);
-            failure.hint("wait for it with -w 30s")
+            failure.hint("leave -n out to wait for it (up to 30s, or -w)")
         }
         LockError::QueueFull { contention, limit } => {
             let what = format!("is locked, and {limit} or more wait already");
@@ -33,15 +34,14 @@ pub fn explain(error: &LockError, timeout: Timeout, voice: &Voice) -> Failure {
             let longer = longer_than(waited);
             failure.hint(format!("wait longer with -w {longer} (or DBGUARD_TIMEOUT={longer})"))
         }
-        LockError::Interrupted(arrival) => {
-            let signal = u8::try_from(arrival.signal).unwrap_or(0);
-            let who =
-                if arrival.origin == Origin::Kernel { "at the terminal" } else { "by a signal" };
-            let mut failure =
-                Failure::new(Outcome::Signaled(signal), format!("interrupted {who} while waiting"));
-            failure.key = (arrival.origin == Origin::Kernel).then_some(arrival.signal);
-            failure
-        }
+        LockError::Interrupted(arrival) => interrupted(*arrival, &voice.shown_all(files)),
+        _ => out_of_order(error),
+    }
+}
+
+/// Returns what to tell of an error that is not about who else wants the lock.
+fn out_of_order(error: &LockError) -> Failure {
+    match error {
         LockError::Deadlock { hint, .. } => failure(Outcome::Deadlock, error).hint(*hint),
         LockError::Untrusted { .. } => failure(Outcome::Permission, error).hint(LOCK_DIR),
         LockError::NotSupported { source, .. } => failure(Outcome::Unavailable, error)
@@ -69,7 +69,42 @@ pub fn explain(error: &LockError, timeout: Timeout, voice: &Voice) -> Failure {
             let path = path.display();
             failure(Outcome::IoError, error).hint(format!("reopen it: exec {descriptor}<>{path}"))
         }
-        LockError::Io { source, .. } => failure(outcome_of(source), error).caused_by(source),
+        LockError::Io { source, .. } => {
+            let failure = failure(outcome_of(source), error).caused_by(source);
+            match failure.outcome {
+                Outcome::OsError => failure.hint(relief(source)),
+                _ => failure,
+            }
+        }
+        // Contention and interruptions are told by `explain`.
+        _ => failure(Outcome::Internal, error),
+    }
+}
+
+fn interrupted(arrival: Arrival, files: &str) -> Failure {
+    let outcome = Outcome::Signaled(u8::try_from(arrival.signal).unwrap_or(0));
+    let name = match arrival.signal {
+        signals::SIGHUP => "SIGHUP",
+        signals::SIGINT => "SIGINT",
+        signals::SIGQUIT => "SIGQUIT",
+        signals::SIGTERM => "SIGTERM",
+        signals::SIGUSR1 => "SIGUSR1",
+        signals::SIGUSR2 => "SIGUSR2",
+        signals::SIGTSTP => "SIGTSTP",
+        _ => "a signal",
+    };
+    let message = format!("interrupted by {name} while waiting for {files}");
+    let mut failure = Failure::new(outcome, message);
+    failure.key = (arrival.origin == Origin::Kernel).then_some(arrival.signal);
+    failure
+}
+
+/// Returns what helps where the system has run out of something.
+pub fn relief(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => "allow more open files: raise `ulimit -n`",
+        Some(libc::EAGAIN) => "allow more processes: raise `ulimit -u`",
+        _ => "the whole system has run out of it: try again when less is running",
     }
 }
 

@@ -7,17 +7,19 @@ use std::time::Instant;
 use super::display::Display;
 use super::explain::explain;
 use super::native::settle_native;
+use super::reserved::reserved;
 use super::voice::Voice;
 use crate::cli::duration::Timeout;
 use crate::cli::lock_args::{LockRequest, Mode as Asked};
 use crate::cli::settings::Settings;
 use crate::error::Failure;
 use crate::lock::{
-    ClaimId, Guard, HELD_VARIABLE, HeldList, LockError, Mode, Patience, Purpose, Request, Target,
-    acquire, in_canonical_order,
+    ClaimId, Guard, HELD_VARIABLE, HeldList, LockError, Mode, Patience, Purpose, Request, Resource,
+    Target, acquire, in_canonical_order,
 };
 use crate::native::{Engine, Want};
 use crate::outcome::Outcome;
+use crate::platform;
 use crate::probe::look;
 
 /// What is asked of the lock room, once for a whole command.
@@ -38,6 +40,8 @@ pub struct Wish<'a> {
 pub struct Locks {
     /// In the order they were taken.
     pub guards: Vec<Guard>,
+    /// The place of each guard's file among those that were typed.
+    order: Vec<usize>,
     /// The claims that a command run under them is under.
     pub held: HeldList,
     /// The mode they were asked for in.
@@ -47,6 +51,13 @@ pub struct Locks {
 }
 
 impl Locks {
+    /// Returns the guards in the order in which their files were typed.
+    pub fn as_typed(&self) -> Vec<&Guard> {
+        let mut guards: Vec<_> = self.order.iter().zip(&self.guards).collect();
+        guards.sort_unstable_by_key(|(place, _)| **place);
+        guards.into_iter().map(|(_, guard)| guard).collect()
+    }
+
     /// Gives everything back in reverse order; returns the lock files that were lost.
     pub fn release(mut self, voice: &Voice) -> Vec<PathBuf> {
         let joined = |path: &Path| {
@@ -77,17 +88,18 @@ pub fn take(wish: &Wish<'_>, settings: &Settings, voice: &Voice) -> Result<Locks
         Asked::Shared => Mode::Shared,
         Asked::Exclusive => Mode::Exclusive,
     };
-    refuse_database_as_lock(lock)?;
+    let targets = targets(lock, wish.files);
+    refuse_database_as_lock(lock, &targets)?;
     let patience = patience(lock);
-    let display = Display::new(voice, settings.network);
+    let display = Display::new(voice, settings.network, wish.files);
     let fail = |error: &LockError| {
         display.finish();
-        explain(error, lock.timeout, voice)
+        explain(error, lock.timeout, wish.files, voice)
     };
-    let targets = targets(wish);
+    tracing::debug!(files = targets.len(), mode = mode.word(), "locks are wanted");
     let order = in_canonical_order(&targets).map_err(|error| fail(&error))?;
-    let mut locks = Locks { guards: Vec::new(), held: held(voice), mode, patience };
-    for index in order {
+    let mut locks = Locks { guards: Vec::new(), order, held: held(voice), mode, patience };
+    for index in locks.order.clone() {
         let request = Request {
             target: &targets[index],
             mode,
@@ -102,15 +114,26 @@ pub fn take(wish: &Wish<'_>, settings: &Settings, voice: &Voice) -> Result<Locks
         let begun = Instant::now();
         let guard = acquire(&request).map_err(|error| fail(&error))?;
         display.finish();
-        voice.detail(|| acquired(&guard, begun, voice));
-        if !guard.is_joined() && locks.held.names(guard.place()) {
-            voice.detail(|| format!("{HELD_VARIABLE} names a claim that is gone; not joined"));
-        }
+        tell_grant(&guard, begun, &locks.held, voice);
         guard.entries().into_iter().for_each(|entry| locks.held.push(entry));
         locks.guards.push(guard);
     }
     settle_native(lock, &locks.guards, mode, &patience, &display, voice)?;
     Ok(locks)
+}
+
+fn tell_grant(guard: &Guard, begun: Instant, held: &HeldList, voice: &Voice) {
+    tracing::debug!(
+        path = %guard.resource().path.display(),
+        ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        mode = guard.mode().word(),
+        fence = guard.fence(),
+        "a lock is granted"
+    );
+    voice.detail(|| acquired(guard, begun, voice));
+    if !guard.is_joined() && held.names(guard.place()) {
+        voice.detail(|| format!("{HELD_VARIABLE} names a claim that is gone; not joined"));
+    }
 }
 
 fn acquired(guard: &Guard, begun: Instant, voice: &Voice) -> String {
@@ -120,14 +143,15 @@ fn acquired(guard: &Guard, begun: Instant, voice: &Voice) -> String {
     format!("locked {path} ({}) after {took:.6}s{fence}", guard.mode().word())
 }
 
-fn targets(wish: &Wish<'_>) -> Vec<Target> {
+/// Returns what is to be locked, in the order in which it was typed.
+pub fn targets(lock: &LockRequest, files: &[PathBuf]) -> Vec<Target> {
     let target = |file: &PathBuf| Target {
         file: file.clone(),
-        key: wish.lock.key.clone(),
-        lock_dir: wish.lock.lock_dir.clone(),
-        lock_file: wish.lock.lock_file.clone(),
+        key: lock.key.clone(),
+        lock_dir: lock.lock_dir.clone(),
+        lock_file: lock.lock_file.clone(),
     };
-    wish.files.iter().map(target).collect()
+    files.iter().map(target).collect()
 }
 
 fn patience(lock: &LockRequest) -> Patience {
@@ -150,16 +174,25 @@ fn held(voice: &Voice) -> HeldList {
     held
 }
 
-/// Locking a database file itself would, on some systems, lock its own engine out.
-fn refuse_database_as_lock(lock: &LockRequest) -> Result<(), Failure> {
+/// Locking a database file itself would, on some systems, lock its own engine out; and what is no
+/// file cannot be locked by everybody.
+fn refuse_database_as_lock(lock: &LockRequest, targets: &[Target]) -> Result<(), Failure> {
     let Some(path) = &lock.lock_file else { return Ok(()) };
-    match look(path, Want::Shared).engine {
-        Engine::Unknown | Engine::Empty => Ok(()),
-        engine => {
-            let path = path.display();
-            let message = format!("`{path}` is a {} database, not a lock file", engine.name());
-            Err(Failure::new(Outcome::Usage, message)
-                .hint("leave --lock-file out: the lock of a database lives beside it"))
-        }
-    }
+    let facts = platform::facts_at(path).ok();
+    let what = match look(path, Want::Shared).engine {
+        _ if facts.is_some_and(|facts| !facts.regular) => Some("no regular file".to_owned()),
+        Engine::Unknown | Engine::Empty => reserved(path, targets).or_else(|| side_file(path)),
+        engine => Some(format!("a {} database", engine.name())),
+    };
+    let Some(what) = what else { return Ok(()) };
+    let message = format!("`{}` is {what}, not a lock file", path.display());
+    Err(Failure::new(Outcome::Usage, message)
+        .hint("leave --lock-file out: the lock of a database lives beside it"))
+}
+
+/// Returns which database a name belongs to, if it is not its own.
+fn side_file(path: &Path) -> Option<String> {
+    let target = Target { file: path.to_path_buf(), ..Target::default() };
+    let resource = Resource::resolve(&target).ok()?;
+    resource.translated.map(|_| format!("a part of `{}`", resource.path.display()))
 }

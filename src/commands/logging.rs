@@ -10,11 +10,13 @@ use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
+use super::voice::Voice;
 use crate::cli::settings::{LogFormat, LogLevel, Settings};
 use crate::error::Failure;
 use crate::lock::ClaimId;
@@ -24,8 +26,8 @@ use crate::outcome::Outcome;
 ///
 /// # Errors
 /// The log file cannot be opened.
-pub fn start(settings: &Settings, level: LogLevel, id: ClaimId) -> Result<(), Failure> {
-    let level = match level {
+pub fn start(settings: &Settings, voice: &Voice, id: ClaimId) -> Result<(), Failure> {
+    let level = match voice.log_level() {
         LogLevel::Off => return Ok(()),
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -45,10 +47,12 @@ pub fn start(settings: &Settings, level: LogLevel, id: ClaimId) -> Result<(), Fa
             })?)
         }
     };
+    // Who wants JSON on standard error reads every line of it as JSON.
+    let shares_stderr = voice.is_json() && settings.log_file.is_none();
     let log = Log {
         id: id.to_string(),
         parent: env::var("DBGUARD_ID").ok(),
-        format: settings.log_format,
+        format: if shares_stderr { LogFormat::Json } else { settings.log_format },
         output: Mutex::new(output),
     };
     let subscriber = tracing_subscriber::registry().with(log.with_filter(level));
@@ -87,7 +91,8 @@ impl Log {
         }
         line.push_str(&format!(": {}", crate::report::escaped(&fields.message)));
         for (name, value) in &fields.others {
-            line.push_str(&format!(" {name}={}", crate::report::escaped(value)));
+            let value = value.as_str().map_or_else(|| value.to_string(), crate::report::escaped);
+            line.push_str(&format!(" {name}={value}"));
         }
         line + "\n"
     }
@@ -102,16 +107,16 @@ impl Log {
         }
         line.insert("message".into(), fields.message.clone().into());
         for (name, value) in &fields.others {
-            line.insert((*name).into(), value.clone().into());
+            line.insert((*name).into(), value.clone());
         }
-        serde_json::Value::Object(line).to_string() + "\n"
+        Value::Object(line).to_string() + "\n"
     }
 }
 
 #[derive(Default)]
 struct Fields {
     message: String,
-    others: Vec<(&'static str, String)>,
+    others: Vec<(&'static str, Value)>,
 }
 
 impl Visit for Fields {
@@ -120,15 +125,27 @@ impl Visit for Fields {
             // Writing to a String cannot fail.
             let _written = write!(self.message, "{value:?}");
         } else {
-            self.others.push((field.name(), format!("{value:?}")));
+            self.others.push((field.name(), format!("{value:?}").into()));
         }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.others.push((field.name(), value.into()));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.others.push((field.name(), value.into()));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.others.push((field.name(), value.into()));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             self.message.push_str(value);
         } else {
-            self.others.push((field.name(), value.to_owned()));
+            self.others.push((field.name(), value.into()));
         }
     }
 }

@@ -3,15 +3,19 @@
 //! Only these files print, read the environment and decide exit codes.
 
 mod display;
+mod environment;
 mod exec;
 mod explain;
+mod job;
 mod locking;
 mod logging;
 mod native;
 mod path;
 mod program;
+mod reserved;
 mod retry;
 mod status;
+mod survivors;
 mod voice;
 mod wait;
 
@@ -77,7 +81,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Failure::new(Outcome::OsError, "cannot get random numbers").caused_by(error)
     })?;
     step("parsed");
-    logging::start(settings, voice.log_level(), id)?;
+    logging::start(settings, voice, id)?;
     match request {
         Request::Exec(arguments) => exec::exec(arguments.resolve(settings), settings, voice, id),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),

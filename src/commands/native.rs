@@ -1,5 +1,7 @@
 //! Waiting for native locks, as `--native` says, and telling how it went.
 
+use std::path::Path;
+
 use super::display::Display;
 use super::explain::explain;
 use super::voice::Voice;
@@ -29,19 +31,20 @@ pub fn settle_native(
         let path = &guard.resource().path;
         let result = wait_for_native(path, mode, &patience, display);
         display.finish();
+        tracing::debug!(path = %path.display(), free = result.is_ok(), "looked for native locks");
         match result {
             Ok(None) => {}
             Ok(Some(impossible)) => voice.warn(&format!("not waited for: {impossible}")),
-            Err(error) => return Err(tell(error, lock, voice)),
+            Err(error) => return Err(tell(error, lock, path, voice)),
         }
     }
     step("native");
     Ok(())
 }
 
-fn tell(error: NativeError, lock: &LockRequest, voice: &Voice) -> Failure {
+fn tell(error: NativeError, lock: &LockRequest, path: &Path, voice: &Voice) -> Failure {
     match error {
-        NativeError::Lock(error) => explain(&error, lock.timeout, voice),
+        NativeError::Lock(error) => explain(&error, lock.timeout, &[path.to_path_buf()], voice),
         NativeError::Io(error) => {
             Failure::new(Outcome::OsError, "cannot wait for native locks").caused_by(error)
         }
@@ -56,8 +59,11 @@ fn tell(error: NativeError, lock: &LockRequest, voice: &Voice) -> Failure {
                 outcome,
                 format!("{} is {still}: its engine holds a native lock", voice.shown(&path)),
             );
-            failure.details.push(describe(&busy));
-            failure.holder = party(&busy).map(Box::new);
+            let holder = party(&busy);
+            let who = holder.as_ref().map(report::described);
+            let who = who.map_or(String::new(), |who| format!(" by {who}"));
+            failure.details.push(describe(&busy) + &who);
+            failure.holder = holder.map(Box::new);
             failure.hint("end or close that program, wait longer with -w, or use --native ignore")
         }
     }

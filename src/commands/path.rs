@@ -13,8 +13,9 @@ use crate::outcome::Outcome;
 
 /// Prints the path of the file whose kernel lock is the lock, made if it is missing.
 pub fn path(request: PathRequest, voice: &Voice) -> Result<End, Failure> {
+    let files = [request.file];
     let target = Target {
-        file: request.file,
+        file: files[0].clone(),
         key: request.key,
         lock_dir: request.lock_dir,
         lock_file: None,
@@ -23,7 +24,7 @@ pub fn path(request: PathRequest, voice: &Voice) -> Result<End, Failure> {
         Creation::Never => lock_path(&target),
         Creation::IfMissing => make_lock(&target),
     };
-    let path = path.map_err(|error| explain(&error, Timeout::NONBLOCK, voice))?;
+    let path = path.map_err(|error| explain(&error, Timeout::NONBLOCK, &files, voice))?;
     if voice.is_json() {
         let Some(path) = path.to_str() else {
             return Err(Failure::new(Outcome::Usage, "the path is not UTF-8 and has no JSON"));

@@ -1,12 +1,18 @@
 //! `--status-file`: how it went, beyond what fits into an exit code.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Serialize;
 
+use super::reserved::{reserved, resolve};
 use super::voice::Voice;
+use crate::error::Failure;
+use crate::lock::Target;
+use crate::outcome::Outcome;
+use crate::platform;
 
 /// What the status file says.
 #[derive(Debug, Serialize)]
@@ -29,33 +35,120 @@ pub struct Status {
     pub retries: u32,
 }
 
-impl Status {
-    /// Returns the status of a command that did not run.
-    pub fn refused(outcome: &'static str, exit_code: u8, waited: Duration) -> Self {
+impl Default for Status {
+    /// The status of a command before anything was done for it.
+    fn default() -> Self {
         Self {
             schema: 1,
             acquired: false,
-            waited_ms: waited.as_millis(),
+            waited_ms: 0,
             held_ms: 0,
-            outcome,
-            exit_code,
+            outcome: Outcome::Ok.name(),
+            exit_code: 0,
             signal: None,
             retries: 0,
         }
     }
+}
 
-    /// Writes it in one step, so that nobody reads half of it. Failing is only a warning: the
-    /// command has run.
-    pub fn write(&self, path: &Path, voice: &Voice) {
-        let mut new = path.as_os_str().to_owned();
-        new.push(format!(".{}.new", std::process::id()));
-        let new = PathBuf::from(new);
-        let text = serde_json::json!(self).to_string() + "\n";
-        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+impl Status {
+    /// Notes how it ended.
+    pub fn ended(&mut self, outcome: Outcome) {
+        self.outcome = outcome.name();
+        self.signal = match outcome {
+            Outcome::Signaled(signal) => Some(i32::from(signal)),
+            _ => None,
+        };
+    }
+}
+
+/// How the file is written.
+#[derive(Debug)]
+enum Way {
+    /// A file of this name takes the place of the one there, so that nobody reads half of it.
+    Replace(PathBuf),
+    /// A pipe, a terminal or a device stays what it is.
+    InPlace,
+}
+
+/// Where the status goes, looked at before anything is done.
+#[derive(Debug)]
+pub struct StatusFile {
+    path: PathBuf,
+    way: Way,
+}
+
+impl StatusFile {
+    /// Looks at what is there; changes nothing.
+    ///
+    /// # Errors
+    /// The path is a directory or belongs to a database or to dbguard (64), or is in a directory
+    /// that does not exist (66).
+    pub fn prepare(path: &Path, files: &[Target]) -> Result<Self, Failure> {
+        let shown = path.display();
+        let there = platform::facts_at(path).ok();
+        let refused = match there {
+            Some(facts) if facts.directory => Some("a directory".to_owned()),
+            _ => reserved(path, files),
+        };
+        if let Some(what) = refused {
+            let message = format!("the status file `{shown}` is {what}");
+            return Err(Failure::new(Outcome::Usage, message)
+                .hint("name a file of its own: it is replaced when the command has ended"));
+        }
+        let is_device = there.is_some_and(|facts| !facts.regular) || is_a_descriptor(path);
+        let way = if is_device {
+            Way::InPlace
+        } else {
+            let resolved = resolve(path).map_err(|error| {
+                let message = format!("cannot write the status file `{shown}`");
+                Failure::new(Outcome::NoSuchFile, message)
+                    .caused_by(error)
+                    .hint("its directory must exist before the lock is taken")
+            })?;
+            Way::Replace(resolved)
+        };
+        Ok(Self { path: path.to_path_buf(), way })
+    }
+
+    /// Writes it. Failing is only a warning: the command has run.
+    pub fn write(&self, status: &Status, voice: &Voice) {
+        let text = serde_json::json!(status).to_string() + "\n";
+        let written = match &self.way {
+            Way::Replace(path) => replace(path, &text),
+            Way::InPlace => append(&self.path, &text),
+        };
         if let Err(error) = written {
-            // Only there if the rename failed.
-            drop(fs::remove_file(&new));
-            voice.warn(&format!("cannot write the status file `{}`: {error}", path.display()));
+            let path = self.path.display();
+            voice.warn(&format!("cannot write the status file `{path}`: {error}"));
         }
     }
+}
+
+/// `/dev/stdout` and its like name a file that somebody has open: replacing that would take it
+/// from them.
+fn is_a_descriptor(path: &Path) -> bool {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    ["/dev", "/proc"].iter().any(|tree| absolute.starts_with(tree))
+        && !absolute.starts_with("/dev/shm")
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(format!(".{}.new", std::process::id()));
+    let new = PathBuf::from(new);
+    let mut file = File::options().write(true).create_new(true).open(&new)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        // What is left of a file that nobody has seen; the error says more.
+        drop(fs::remove_file(&new));
+    }
+    written
+}
+
+/// Does not wait for a reader of a pipe: the exit of a job must not depend on one.
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let mut file = File::options().append(true).custom_flags(flags).open(path)?;
+    file.write_all(text.as_bytes())
 }

@@ -69,15 +69,25 @@ impl Voice {
         }
     }
 
+    /// Returns several paths as they are shown to people.
+    pub fn shown_all(&self, paths: &[PathBuf]) -> String {
+        paths.iter().map(|path| self.shown(path)).collect::<Vec<_>>().join(", ")
+    }
+
     /// Tells a failure and returns how to end.
     pub fn fail(&self, failure: &Failure) -> End {
+        self.fail_with(failure, failure.outcome.code())
+    }
+
+    /// Tells a failure that ends with another exit code than its own.
+    pub fn fail_with(&self, failure: &Failure, code: u8) -> End {
         let text = if self.is_json() {
-            report::failure_in_json(failure)
+            report::failure_in_json(failure, code)
         } else {
             self.coloured(&report::failure_in_words(failure, self.is_quiet()))
         };
         write(&text);
-        failure.outcome.into()
+        End { code, signal: None }
     }
 
     /// Warns, once for each text.

@@ -16,8 +16,8 @@ use crate::lock::{
     WaitReport, own_ancestor,
 };
 use crate::native::Want;
-use crate::platform::process;
 use crate::platform::process::ProcessHandle;
+use crate::platform::{host, process};
 
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(50);
@@ -167,27 +167,25 @@ fn refuse_own_ancestor(path: &Path, busy: &Busy) -> Result<(), NativeError> {
     }))
 }
 
-/// Returns `writing (EXCLUSIVE) by sqlite3 a.db (pid 7)`.
+/// Returns what the holder of a native lock is doing: `writing (EXCLUSIVE)`. Only where no
+/// process can be named ([`party`]) the words say so.
 pub fn describe(busy: &Busy) -> String {
     let who = match busy.pid {
-        Some(pid) => {
-            let name = process::command_line(pid).map(|words| words.join(" "));
-            format!("{} (pid {pid})", name.unwrap_or_else(|| "a process".to_owned()))
-        }
-        None if busy.raw_pid == 0 => {
-            "a process outside this container, or on another machine".to_owned()
-        }
-        None => "a process that the kernel does not name".to_owned(),
+        Some(_) => "",
+        None if busy.raw_pid == 0 => " by a process outside this container, or on another machine",
+        None => " by a process that the kernel does not name",
     };
-    format!("{} by {who}", busy.meaning)
+    format!("{}{who}", busy.meaning)
 }
 
-/// Returns the holder of a native lock as it is shown in JSON.
+/// Returns the holder of a native lock. Since when it holds it the kernel does not tell.
 pub fn party(busy: &Busy) -> Option<Party> {
     let pid = busy.pid?;
+    let name = |user| host::user_name(user).unwrap_or_else(|| user.to_string());
     Some(Party {
         pid,
         command: process::command_line(pid),
+        user: process::user_of(pid).map(name),
         process_state: process::state(pid),
         via: "kernel",
         ..Party::default()

@@ -37,12 +37,12 @@ struct Document<'a> {
     hint: Option<&'a str>,
 }
 
-/// Returns one JSON document, on one line that is ended.
-pub fn failure_in_json(failure: &Failure) -> String {
+/// Returns one JSON document, on one line that is ended. `code` is the exit code in the end.
+pub fn failure_in_json(failure: &Failure, code: u8) -> String {
     let document = Document {
         schema: 1,
         code: failure.outcome.name(),
-        exit_code: failure.outcome.code(),
+        exit_code: code,
         message: failure.message.clone(),
         causes: &failure.causes,
         holder: failure.holder.as_deref(),
@@ -81,10 +81,11 @@ mod tests {
 
     #[test]
     fn json_has_the_promised_names() {
-        let json = failure_in_json(&failure());
+        let json = failure_in_json(&failure(), 9);
         let value: serde_json::Value = serde_json::from_str(&json).expect("valid JSON");
         assert_eq!(value["schema"], 1);
         assert_eq!(value["code"], "timeout");
+        assert_eq!(value["exit_code"], 9);
         for name in ["message", "holder", "retry_after_ms", "hint"] {
             assert!(value.get(name).is_some(), "{name}");
         }

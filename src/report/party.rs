@@ -4,30 +4,53 @@ use std::time::Duration;
 
 use super::words::duration;
 use crate::error::Party;
-use crate::escape::escaped;
+use crate::escape::harmless;
 
 /// A command line longer than this is cut.
 pub const LONGEST_COMMAND: usize = 60;
 
+/// Any other text of a process is cut here.
+pub const LONGEST_TEXT: usize = 100;
+
+/// How much is said of a process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Facts {
+    /// Everything.
+    All,
+    /// No label, and the age among the rest.
+    Compact,
+    /// Only its number.
+    Bare,
+}
+
 /// Returns `python etl.py (pid 4711, user ana) for 3m 12s`.
 pub fn described(party: &Party) -> String {
-    let user = party.user.as_ref().map(|user| format!("user {}", escaped(user)));
-    in_words(party, user, LONGEST_COMMAND)
+    let user = party.user.as_ref().map(|user| format!("user {}", text(user)));
+    in_words(party, user, LONGEST_COMMAND, Facts::All)
 }
 
 /// Returns `python etl.py (pid 4711, ana) for 3m 12s` with at most so many characters of the
 /// command.
 pub fn briefly(party: &Party, command: usize) -> String {
-    in_words(party, party.user.as_deref().map(escaped), command)
+    in_words(party, party.user.as_deref().map(text), command, Facts::All)
+}
+
+/// Returns `python etl.py (pid 4711, ana, 3m 12s)` with at most so many characters of the
+/// command.
+pub fn compactly(party: &Party, command: usize) -> String {
+    in_words(party, party.user.as_deref().map(text), command, Facts::Compact)
 }
 
 /// Returns `python etl.py (pid 4711)` with at most so many characters of the command.
 pub fn barely(party: &Party, command: usize) -> String {
-    let bare = Party { label: None, for_ms: None, ..party.clone() };
-    in_words(&bare, None, command)
+    in_words(party, None, command, Facts::Bare)
 }
 
-fn in_words(party: &Party, user: Option<String>, longest: usize) -> String {
+fn text(foreign: &str) -> String {
+    harmless(foreign, LONGEST_TEXT)
+}
+
+fn in_words(party: &Party, user: Option<String>, longest: usize, say: Facts) -> String {
     let mut facts = Vec::new();
     let pid = party.child_pid.unwrap_or(party.pid);
     if pid != 0 {
@@ -35,22 +58,26 @@ fn in_words(party: &Party, user: Option<String>, longest: usize) -> String {
     }
     facts.extend(user);
     if let Some(host) = party.host.as_ref().filter(|_| party.process_state == "unknown") {
-        facts.push(format!("host {}", escaped(host)));
+        facts.push(format!("host {}", text(host)));
     }
     if matches!(party.process_state, "stopped" | "zombie") {
         facts.push(party.process_state.to_owned());
     }
-    if let Some(label) = &party.label {
-        facts.push(format!("\"{}\"", escaped(label)));
+    if let Some(label) = party.label.as_ref().filter(|_| say == Facts::All) {
+        facts.push(format!("\"{}\"", text(label)));
     }
-    let mut text = command(party, longest);
+    let age = party.for_ms.map(|for_ms| duration(Duration::from_millis(for_ms)));
+    if say == Facts::Compact {
+        facts.extend(age.clone());
+    }
+    let mut words = command(party, longest);
     if !facts.is_empty() {
-        text.push_str(&format!(" ({})", facts.join(", ")));
+        words.push_str(&format!(" ({})", facts.join(", ")));
     }
-    if let Some(for_ms) = party.for_ms {
-        text.push_str(&format!(" for {}", duration(Duration::from_millis(for_ms))));
+    if let Some(age) = age.filter(|_| say == Facts::All) {
+        words.push_str(&format!(" for {age}"));
     }
-    text
+    words
 }
 
 /// Returns a command line with the program's name instead of its path.
@@ -62,15 +89,11 @@ fn without_directory(words: &[String]) -> String {
 }
 
 fn command(party: &Party, longest: usize) -> String {
-    let words = match &party.command {
-        Some(words) => escaped(&without_directory(words)),
+    match &party.command {
+        Some(words) => harmless(&without_directory(words), longest),
         None if party.program.is_empty() => "a process that cannot be seen from here".to_owned(),
-        None => escaped(&party.program),
-    };
-    if words.chars().count() <= longest {
-        return words;
+        None => harmless(&party.program, longest),
     }
-    words.chars().take(longest - 3).chain("...".chars()).collect()
 }
 
 #[cfg(test)]
@@ -100,6 +123,12 @@ mod tests {
         let party = Party { process_state: "stopped", label: Some("nightly".into()), ..ana() };
         let words = briefly(&party, LONGEST_COMMAND);
         assert_eq!(words, "python etl.py (pid 4711, ana, stopped, \"nightly\") for 3m 12s");
+    }
+
+    #[test]
+    fn a_long_label_is_cut() {
+        let party = Party { label: Some("x".repeat(5_000)), ..ana() };
+        assert!(described(&party).len() < 200);
     }
 
     #[test]

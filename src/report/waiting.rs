@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::party::{LONGEST_COMMAND, barely, briefly};
+use super::party::{LONGEST_COMMAND, LONGEST_TEXT, barely, briefly, compactly};
 use super::words::{duration, shown_path};
 use crate::error::Party;
+use crate::escape::harmless;
 use crate::lock::{Subject, WaitReport};
 
 /// How much the line says.
@@ -14,19 +15,31 @@ use crate::lock::{Subject, WaitReport};
 struct Detail {
     /// The most characters of the holder's command.
     command: usize,
-    /// Mode, user and age too.
-    all: bool,
+    level: Level,
 }
 
-const EVERYTHING: Detail = Detail { command: LONGEST_COMMAND, all: true };
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// Everything, in whole words.
+    Full,
+    /// Who holds it, user and age too, and no more words than that needs.
+    Compact,
+    /// The holder's command and number only.
+    Bare,
+}
+
+const EVERYTHING: Detail = Detail { command: LONGEST_COMMAND, level: Level::Full };
 
 /// From saying everything to saying what counts: who, which place, how long yet.
-const LESS_AND_LESS: [Detail; 5] = [
+const LESS_AND_LESS: [Detail; 8] = [
     EVERYTHING,
-    Detail { command: 30, all: true },
-    Detail { command: 40, all: false },
-    Detail { command: 20, all: false },
-    Detail { command: 8, all: false },
+    Detail { command: 30, level: Level::Full },
+    Detail { command: LONGEST_COMMAND, level: Level::Compact },
+    Detail { command: 30, level: Level::Compact },
+    Detail { command: 15, level: Level::Compact },
+    Detail { command: 40, level: Level::Bare },
+    Detail { command: 20, level: Level::Bare },
+    Detail { command: 8, level: Level::Bare },
 ];
 
 /// Returns `waiting 12s for analytics.db (exclusive): held by python etl.py (pid 4711, ana) for
@@ -47,15 +60,20 @@ fn in_words(report: &WaitReport, directory: Option<&Path>, detail: Detail) -> St
     let path = shown_path(&report.path, directory);
     let waited = duration(report.waited);
     let mut text = format!("waiting {waited} for {path}");
-    if detail.all {
+    if detail.level == Level::Full {
         text.push_str(&format!(" ({})", report.mode.word()));
     }
     match &report.subject {
-        Subject::Native(lock) => text.push_str(&format!(": native lock, {lock}")),
+        Subject::Native(lock) => {
+            text.push_str(&format!(": native lock, {}", harmless(lock, LONGEST_TEXT)));
+            if !report.holders.is_empty() {
+                text.push_str(&format!(" by {}", holders(&report.holders, detail)));
+            }
+        }
         Subject::Leftover => text.push_str(": what a dead holder left is still running"),
         Subject::Guard if report.holders.is_empty() => text.push_str(": its turn has not come"),
         Subject::Guard => {
-            let verb = if detail.all { "held by " } else { "" };
+            let verb = if detail.level == Level::Full { "held by " } else { "" };
             text.push_str(&format!(": {verb}{}", holders(&report.holders, detail)));
         }
     }
@@ -63,7 +81,9 @@ fn in_words(report: &WaitReport, directory: Option<&Path>, detail: Detail) -> St
         text.push_str(&format!("; {} in line", ordinal(position)));
     }
     match report.left.map(duration) {
-        Some(left) if detail.all => text.push_str(&format!("; gives up in {left} (-w)")),
+        Some(left) if detail.level == Level::Full => {
+            text.push_str(&format!("; gives up in {left} (-w)"))
+        }
         Some(left) => text.push_str(&format!("; {left} left")),
         None => {}
     }
@@ -72,8 +92,11 @@ fn in_words(report: &WaitReport, directory: Option<&Path>, detail: Detail) -> St
 
 fn holders(holders: &[Party], detail: Detail) -> String {
     let Some(first) = holders.first() else { return String::new() };
-    let first =
-        if detail.all { briefly(first, detail.command) } else { barely(first, detail.command) };
+    let first = match detail.level {
+        Level::Full => briefly(first, detail.command),
+        Level::Compact => compactly(first, detail.command),
+        Level::Bare => barely(first, detail.command),
+    };
     match holders.len() {
         1 => first,
         2 => format!("{first} and 1 other"),
@@ -101,7 +124,7 @@ fn ordinal(position: usize) -> String {
 struct Line<'a> {
     schema: u32,
     event: &'static str,
-    path: &'a Path,
+    path: String,
     mode: &'static str,
     subject: &'static str,
     holders: &'a [Party],
@@ -115,7 +138,8 @@ pub fn waiting_in_json(report: &WaitReport) -> String {
     let line = Line {
         schema: 1,
         event: "waiting",
-        path: &report.path,
+        // Lossy: a path that is not UTF-8 has no JSON, and a line less would be worse.
+        path: report.path.to_string_lossy().into_owned(),
         mode: report.mode.word(),
         subject: match report.subject {
             Subject::Guard => "guard",
@@ -127,12 +151,13 @@ pub fn waiting_in_json(report: &WaitReport) -> String {
         waited_ms: report.waited.as_millis(),
         left_ms: report.left.map(|left| left.as_millis()),
     };
-    // A path that is not UTF-8 has no JSON; the wait goes on without the line.
-    serde_json::to_string(&line).unwrap_or_default()
+    serde_json::to_string(&line).expect("strings and numbers have JSON")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
@@ -180,9 +205,34 @@ mod tests {
 
     #[test]
     fn a_native_lock_is_said_to_be_one() {
-        let subject = Subject::Native("writing (EXCLUSIVE) by sqlite3 (pid 7)".into());
+        let subject = Subject::Native("writing (EXCLUSIVE)".into());
         let words = waiting_in_words(&WaitReport { subject, left: None, ..report() }, None);
-        assert!(words.contains(": native lock, writing"), "{words}");
+        let named = ": native lock, writing (EXCLUSIVE) by python etl.py (pid 4711, ana)";
+        assert!(words.contains(named), "{words}");
+    }
+
+    /// What a native lock's holder calls itself was printed raw and in full.
+    #[test]
+    fn the_text_of_a_native_lock_is_harmless_and_short() {
+        let subject = Subject::Native("\x1b[2J".repeat(500));
+        let words = waiting_in_words(&WaitReport { subject, ..report() }, None);
+        assert!(!words.contains('\x1b') && words.len() < 300, "{words}");
+    }
+
+    #[test]
+    fn eighty_columns_are_enough_for_user_and_age() {
+        let report = WaitReport { path: "/srv/a.db".into(), position: Some(1), ..report() };
+        assert_eq!(
+            waiting_in_width(&report, Some(Path::new("/srv")), 79),
+            "waiting 12s for a.db: python etl.py (pid 4711, ana, 3m); next in line; 18s left"
+        );
+    }
+
+    #[test]
+    fn a_path_that_is_not_utf8_still_has_a_line() {
+        let path = PathBuf::from(OsStr::from_bytes(b"/srv/\xff.db"));
+        let line = waiting_in_json(&WaitReport { path, ..report() });
+        assert!(line.contains("/srv/\u{fffd}.db"), "{line}");
     }
 
     #[test]

@@ -2,10 +2,19 @@
 //!
 //! # Which signals reach the command
 //!
-//! A key at the terminal (Ctrl-C, Ctrl-\, Ctrl-Z) and the terminal's end signal the whole
-//! foreground process group. The command is in ours, so it has the signal already; a second
-//! copy would mean "quit hard" to some programs. What another process sends to dbguard alone is
-//! meant for the job and is forwarded. The kernel says which it was.
+//! A key at the terminal (Ctrl-C, Ctrl-\, Ctrl-Z) signals the whole foreground process group.
+//! The command is in ours, so it has the signal already; a second copy would mean "quit hard" to
+//! some programs. What another process sends to dbguard alone is meant for the job and is
+//! forwarded. The kernel says which it was.
+//!
+//! A terminal that hangs up is no such key: the kernel tells the leader of the session only,
+//! which is dbguard under `ssh -t` or `docker run -it`. So HUP is always forwarded; a second one
+//! does no harm.
+//!
+//! # Whose processes are waited for and ended
+//!
+//! What was below dbguard before it started anything (a shell that became dbguard left it there)
+//! is not the command's: it is neither waited for nor signalled, and its status is left alone.
 //!
 //! # Job control
 //!
@@ -27,7 +36,7 @@ use crate::platform::signals::{
 use crate::platform::spawn::{self, Change, Child, Launch};
 use crate::platform::{host, process};
 
-pub use tree::descendants;
+use tree::Family;
 
 const SIGNALS: [i32; 9] =
     [SIGCHLD, SIGCONT, SIGTERM, SIGHUP, SIGQUIT, SIGINT, SIGUSR1, SIGUSR2, SIGTSTP];
@@ -35,8 +44,8 @@ const SIGNALS: [i32; 9] =
 /// What bounds the run of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long it may run; then everything it started is ended.
-    pub max_hold: Option<Duration>,
+    /// When everything it started is ended, however often it was run again until then.
+    pub end: Option<Instant>,
     /// How long after the first, polite request it is killed; `None` for never.
     pub kill_after: Option<Duration>,
     /// Wait for everything it started, not only for itself.
@@ -63,10 +72,20 @@ pub struct Run {
     pub key: Option<i32>,
 }
 
-/// A command ready to be run with other descriptors each time.
+/// What cut a pause between two runs short.
+#[derive(Clone, Copy, Debug)]
+pub enum Cut {
+    /// A signal that asks us to end.
+    Signal(Arrival),
+    /// The limit of all runs together.
+    End,
+}
+
+/// Runs a command, and again if need be, under limits that count for all the runs together.
 pub struct Supervisor {
     watch: Watch,
     limits: Limits,
+    family: Option<Family>,
 }
 
 impl Supervisor {
@@ -75,11 +94,13 @@ impl Supervisor {
     /// # Errors
     /// The system cannot hand us orphaned descendants, which a limit or `hold_descendants` needs.
     pub fn new(limits: Limits) -> io::Result<Self> {
-        let supervisor = Self { watch: Watch::new(&SIGNALS), limits };
-        if limits.max_hold.is_some() || limits.hold_descendants {
+        let watch = Watch::new(&SIGNALS);
+        let has_family = limits.end.is_some() || limits.hold_descendants;
+        let family = has_family.then(Family::before_any_start);
+        if has_family {
             process::adopt_orphans()?;
         }
-        Ok(supervisor)
+        Ok(Self { watch, limits, family })
     }
 
     /// Returns the mask that a command has to start with.
@@ -87,30 +108,37 @@ impl Supervisor {
         self.watch.mask_before()
     }
 
-    /// Waits between two runs; returns the signal that asked us to end meanwhile.
-    pub fn pause(&self, limit: Duration) -> Option<Arrival> {
+    /// Waits between two runs; returns what cut the pause short.
+    pub fn pause(&self, limit: Duration) -> Option<Cut> {
         let until = Instant::now() + limit;
+        let until = self.limits.end.map_or(until, |end| end.min(until));
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.watch.wait(Some(left)) {
                 Some(Arrival { signal: SIGCHLD | SIGCONT, .. }) => {}
                 // Nothing runs that could be stopped with us.
                 Some(Arrival { signal: SIGTSTP, .. }) => signals::stop_self(),
-                arrival => return arrival,
+                Some(arrival) => return Some(Cut::Signal(arrival)),
+                None => return self.is_over().then_some(Cut::End),
             }
         }
     }
 
+    /// Whether the limit of all runs is reached.
+    pub fn is_over(&self) -> bool {
+        self.limits.end.is_some_and(|end| Instant::now() >= end)
+    }
+
     /// Starts the command, calls `started` with its process id, and blocks until it has ended.
-    pub fn run(&self, launch: &Launch<'_>, started: impl FnOnce(u32)) -> io::Result<Run> {
+    pub fn run(&mut self, launch: &Launch<'_>, started: impl FnOnce(u32)) -> io::Result<Run> {
         let child = Child::spawn(launch)?;
         started(child.pid());
-        let begun = Instant::now();
         let mut tending = Tending {
             watch: &self.watch,
+            family: self.family.as_mut(),
             pid: child.pid(),
             limits: self.limits,
-            term_at: self.limits.max_hold.map(|limit| begun + limit),
+            term_at: self.limits.end,
             kill_at: None,
             ended_by_us: false,
             key: None,
@@ -127,6 +155,7 @@ impl Supervisor {
 /// A command that runs.
 struct Tending<'a> {
     watch: &'a Watch,
+    family: Option<&'a mut Family>,
     pid: u32,
     limits: Limits,
     term_at: Option<Instant>,
@@ -140,7 +169,7 @@ impl Tending<'_> {
         loop {
             let Some(arrival) = self.next() else { continue };
             if arrival.signal != SIGCHLD {
-                self.pass_on(arrival);
+                self.pass_on(arrival, &[self.pid]);
                 continue;
             }
             match child.try_wait()? {
@@ -154,20 +183,36 @@ impl Tending<'_> {
 
     /// Waits until nothing that the command started is left.
     fn until_no_descendants(&mut self) -> io::Result<()> {
-        loop {
-            match spawn::try_reap_any() {
-                Ok(true) => continue,
-                Ok(false) => {}
-                // There is nobody left to wait for.
-                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(()),
-                Err(error) => return Err(error),
+        while self.has_descendants()? {
+            let Some(arrival) = self.next() else { continue };
+            if arrival.signal != SIGCHLD {
+                // The command is reaped: its number may be another process's by now.
+                let living = self.descendants();
+                self.pass_on(arrival, &living);
             }
-            if let Some(arrival) = self.next()
-                && arrival.signal != SIGCHLD
-            {
-                self.pass_on(arrival);
+            if arrival.signal == SIGTSTP && host::in_foreground() {
+                signals::stop_self();
             }
         }
+        Ok(())
+    }
+
+    /// Reaps what has ended of what was handed to us, and says whether anything is left.
+    fn has_descendants(&mut self) -> io::Result<bool> {
+        let Some(family) = self.family.as_mut().filter(|family| family.has_strangers()) else {
+            return has_children();
+        };
+        let me = std::process::id();
+        let left = family.members().into_iter().filter(|(pid, parent)| {
+            // Who is not our child is reaped by a parent that is still there and counts.
+            *parent != me || !process::try_reap(*pid)
+        });
+        Ok(left.count() > 0)
+    }
+
+    fn descendants(&mut self) -> Vec<u32> {
+        let members = self.family.as_mut().map(|family| family.members()).unwrap_or_default();
+        members.into_iter().map(|(pid, _)| pid).collect()
     }
 
     /// Returns the next signal, or `None` when a limit was reached and acted upon.
@@ -197,22 +242,23 @@ impl Tending<'_> {
     }
 
     /// Signals the command and every descendant that can be named, stopped ones too.
-    fn signal_all(&self, signal: i32) {
-        for pid in descendants(std::process::id()) {
+    fn signal_all(&mut self, signal: i32) {
+        for pid in self.descendants() {
             signals::send(pid, signal);
             signals::send(pid, SIGCONT);
         }
     }
 
-    fn pass_on(&mut self, arrival: Arrival) {
-        let from_terminal =
-            arrival.origin == Origin::Kernel && host::shares_process_group(self.pid);
-        if from_terminal && matches!(arrival.signal, SIGINT | SIGQUIT) {
-            self.key = Some(arrival.signal);
-        }
-        if !from_terminal {
-            tracing::debug!(signal = arrival.signal, pid = self.pid, "forwarding a signal");
-            signals::send(self.pid, arrival.signal);
+    fn pass_on(&mut self, arrival: Arrival, pids: &[u32]) {
+        let Arrival { signal, origin } = arrival;
+        let is_key = origin == Origin::Kernel && matches!(signal, SIGINT | SIGQUIT | SIGTSTP);
+        for &pid in pids {
+            if !is_key || !host::shares_process_group(pid) {
+                tracing::debug!(signal, pid, "forwarding a signal");
+                signals::send(pid, signal);
+            } else if signal != SIGTSTP {
+                self.key = Some(signal);
+            }
         }
     }
 
@@ -225,6 +271,18 @@ impl Tending<'_> {
         }
         if continued || host::in_foreground() {
             signals::send(self.pid, SIGCONT);
+        }
+    }
+}
+
+/// Reaps every child that has ended; `false` once there are none.
+fn has_children() -> io::Result<bool> {
+    loop {
+        match spawn::try_reap_any() {
+            Ok(true) => {}
+            Ok(false) => return Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(false),
+            Err(error) => return Err(error),
         }
     }
 }

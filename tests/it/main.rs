@@ -18,6 +18,9 @@
 //! | `hostile` | garbage and malice inside the state directory |
 //! | `native_look` | one look at each engine in each state, against the real sqlite3 |
 //! | `generated` | the checked-in completions and manual pages are what the program generates |
+//! | `lifetime` | whose processes count, limits over retries, survivors |
+//! | `status_file` | paths that an option must not name, and what is written where |
+//! | `words` | what is said of a wait, a guess, an interruption, and in a log |
 //! | `codes` | every exit code and message, for real |
 //! | `readme` | what the README says and shows is so |
 //! | `house` | the layers, and what each room must not do |
@@ -46,6 +49,7 @@ mod hostile;
 mod house;
 mod intervals;
 mod leftovers;
+mod lifetime;
 mod native;
 mod native_look;
 mod nested;
@@ -55,8 +59,10 @@ mod queue;
 mod readme;
 mod resources;
 mod scene;
+mod status_file;
 mod storm;
 mod storm_crew;
 mod supervise;
 mod terminal;
 mod trust;
+mod words;

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -18,8 +20,11 @@ use crate::scene::Scene;
 
 /// A terminal and the shell that leads its session.
 pub struct Terminal {
-    keyboard: File,
+    /// `None` once it hung up.
+    keyboard: Option<File>,
     screen: Arc<Mutex<Vec<u8>>>,
+    /// Dropped to end the reader, who has the terminal open too.
+    reader: Option<OwnedFd>,
     /// The shell; its children are in process groups of their own.
     pub shell: Process,
     /// Kept open so that the reader does not take the time before the shell for the end.
@@ -52,18 +57,32 @@ impl Terminal {
             .own_session()
             .spawn();
         let screen = Arc::default();
-        record(keyboard.try_clone().expect("a descriptor more"), Arc::clone(&screen));
-        Self { keyboard, screen, shell, _other_end: other_end }
+        let (stop, reader) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
+        record(keyboard.try_clone().expect("a descriptor more"), stop, Arc::clone(&screen));
+        Self {
+            keyboard: Some(keyboard),
+            screen,
+            reader: Some(reader),
+            shell,
+            _other_end: other_end,
+        }
     }
 
     /// Presses keys: `"\x03"` is Ctrl-C, `"\x1a"` Ctrl-Z.
     pub fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("the terminal is open");
+        let keyboard = self.keyboard.as_mut().expect("it did not hang up");
+        keyboard.write_all(keys.as_bytes()).expect("the terminal is open");
     }
 
     /// Changes the size of the window.
     pub fn resize(&self, rows: u16, columns: u16) {
-        resize(&self.keyboard, rows, columns);
+        resize(self.keyboard.as_ref().expect("it did not hang up"), rows, columns);
+    }
+
+    /// Hangs up, as a closed window or a broken connection does.
+    pub fn hang_up(&mut self) {
+        self.keyboard = None;
+        self.reader = None;
     }
 
     /// Returns all that was shown so far.
@@ -107,12 +126,22 @@ fn resize(terminal: &File, rows: u16, columns: u16) {
     tcsetwinsize(terminal, size).expect("set the window size");
 }
 
-/// Collects what is shown, until the last process on the terminal is gone.
-fn record(mut master: File, screen: Arc<Mutex<Vec<u8>>>) {
+/// Collects what is shown, until the last process on the terminal is gone or `stop` is closed.
+fn record(mut master: File, stop: OwnedFd, screen: Arc<Mutex<Vec<u8>>>) {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
-        // EIO is how a master says that nobody has the terminal open any more.
-        while let Ok(count @ 1..) = master.read(&mut buffer) {
+        loop {
+            let mut polled =
+                [PollFd::new(&master, PollFlags::IN), PollFd::new(&stop, PollFlags::IN)];
+            match poll(&mut polled, None) {
+                Err(rustix::io::Errno::INTR) => continue,
+                result => drop(result.expect("poll")),
+            }
+            if !polled[1].revents().is_empty() {
+                return;
+            }
+            // EIO is how a master says that nobody has the terminal open any more.
+            let Ok(count @ 1..) = master.read(&mut buffer) else { return };
             let mut shown = screen.lock().expect("no test panics while it looks");
             shown.extend_from_slice(&buffer[..count]);
         }

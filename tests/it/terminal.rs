@@ -177,3 +177,33 @@ fn an_interactive_command_reads_the_keyboard() {
     terminal.until_shown("said hello");
     terminal.until_shown("ended=0 =");
 }
+
+/// The kernel tells only the leader of the session that the terminal is gone: a command under
+/// `ssh -t ... dbguard exec` ran on for ever, with the lock.
+#[test]
+fn a_terminal_that_hangs_up_reaches_the_command_of_a_session_leader() {
+    let scene = Scene::new();
+    let command =
+        "trap \"kill \\$!; echo hup >hups; exit 3\" HUP; sleep 600 & echo $$ >up; wait; exit 6";
+    let script = format!("exec $DBGUARD exec a.db -- sh -c '{command}'");
+    let mut terminal = Terminal::open(&scene, &script);
+    pid_in(&scene, "up");
+    terminal.hang_up();
+    until("the command has it", || scene.read("hups").contains("hup"));
+    terminal.shell.wait().expect(3);
+    scene.assert_free("a.db");
+}
+
+/// Eighty columns are what most terminals have: user and age belong to what is seen there.
+#[test]
+fn the_waiting_line_of_eighty_columns_has_the_user() {
+    let scene = Scene::new();
+    let holder = scene.hold(["a.db"]);
+    holder.until_recorded(&scene, "a.db");
+    let script = "$DBGUARD exec -w inf a.db -- true; echo ended=$? =";
+    let terminal = Terminal::open(&scene, script);
+    let user = if crate::scene::is_root() { ", root, " } else { ", " };
+    terminal.until_shown(&format!("(pid {}{user}", holder.command_pid()));
+    holder.end().expect(0);
+    terminal.until_shown("ended=0 =");
+}

@@ -106,6 +106,15 @@ pub fn held_through(file: &fs::File) -> Option<LockMode> {
     locks.into_iter().find(|lock| lock.kind == LockKind::Flock).map(|lock| lock.mode)
 }
 
+/// Reports whether a process has, through a descriptor it inherited, the flock on a file that the
+/// process `taker` took.
+pub fn inherited(pid: u32, file: FileId, taker: u32) -> bool {
+    let taken = |lock: &KernelLock| {
+        lock.kind == LockKind::Flock && lock.raw_pid == i64::from(taker) && !lock.waiting
+    };
+    descriptor_locks(pid, file).is_ok_and(|locks| locks.iter().any(taken))
+}
+
 /// Returns the process that a thread belongs to, or `None` if there is no such thread to be seen.
 pub fn process_of_thread(thread: u32) -> Option<u32> {
     // The leader's entry is listed, those of other threads are not, but open all the same.

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::event::{self, PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
 
 use crate::platform::Liveness;
 
@@ -145,6 +145,14 @@ pub fn adopt_orphans() -> io::Result<()> {
     // The value is only a flag for this option; any pid means "on".
     let me = rustix::process::getpid();
     Ok(rustix::process::set_child_subreaper(Some(me))?)
+}
+
+/// Reaps this child if it has ended, without blocking. `true` if it is gone, also where it was no
+/// child of ours any more.
+pub fn try_reap(pid: u32) -> bool {
+    let Some(pid) = to_pid(pid) else { return true };
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    !matches!(rustix::process::waitid(WaitId::Pid(pid), options), Ok(None))
 }
 
 /// A living process, to be waited for. Its number cannot be reused while this is held.
