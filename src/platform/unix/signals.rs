@@ -231,6 +231,8 @@ pub fn send(pid: u32, signal: c_int) -> bool {
 pub fn stop_self() {
     let mut only = empty();
     add(&mut only, SIGTSTP);
+    // One that is pending would stop us when it is unblocked, and ours once more when we go on.
+    fetch(&only, Some(Duration::ZERO));
     let before = mask(libc::SIG_UNBLOCK, &only);
     raise(SIGTSTP);
     mask(libc::SIG_SETMASK, &before);
