@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::call::{Call, Standing};
 use super::claim::{ClaimId, Under};
 use super::error::LockError;
+use super::grant::Granted;
 use super::guard::{Guard, Hold};
 use super::lockdir::LockDir;
 use super::mode::Mode;
@@ -17,7 +18,6 @@ use super::observer::Observer;
 use super::party;
 use super::resource::{Resource, Target};
 use crate::platform::lock_table::LockMode;
-use crate::platform::step::step;
 use crate::platform::{self, holders};
 
 /// A path and the file it names that never agree (FUSE, some overlays) are given up on.
@@ -142,24 +142,13 @@ fn hold(
     let standing = Mutex::new(Standing::default());
     let call = Call { request, resource, level: &level, lock: &lock, mode, standing };
     let at_once = held_already || call.try_now()?;
-    let ticket = if at_once { None } else { call.wait()? };
-    step("granted");
-    match call.check() {
-        Ok(true) => {}
-        refused => {
-            call.withdraw(ticket);
-            if !held_already {
-                call.unlock();
-            }
-            return refused.map(|_| None);
-        }
-    }
-    step("settled");
-    let fence = call.count_fence();
-    step("fenced");
-    let claim = call.claim(ticket);
-    step("held");
+    let granted = if at_once {
+        call.finish(None, held_already)?
+    } else {
+        call.wait(|ticket| call.finish(ticket, false))?
+    };
     drop(call);
+    let Some(Granted { fence, claim }) = granted else { return Ok(None) };
     let id = request.id;
     tracing::debug!(lock = %level.place.path().display(), mode = mode.word(), at_once, "granted");
     Ok(Some(Hold { level, lock, claim, id, mode, fence, waited: !at_once, over: false }))

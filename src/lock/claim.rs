@@ -205,10 +205,7 @@ impl Claim {
         let file = dir.make_file(name, mode)?;
         // Root's claims belong to the database's owner, and the umask may have hidden a claim
         // from those who may lock. One that stays hidden costs them the order and the name.
-        drop(match owner {
-            Some(_) => platform::own(&file, mode, owner),
-            None => platform::unmask(&file, mode),
-        });
+        drop(platform::settle_owner(&file, mode, owner));
         step("claim-made");
         for _ in 0..LOCK_TRIES {
             if platform::try_lock_exclusive(&file)? {

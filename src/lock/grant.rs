@@ -13,12 +13,44 @@ use super::mode::Mode;
 use super::queue::{self, Ticket};
 use super::settle::{self, Debt, Settled, Wait};
 use super::vigil::{News, Verdict, Vigil};
-use crate::platform::step::fault;
+use crate::platform::step::{fault, step};
+
+/// What a grant brings besides the kernel lock.
+pub(super) struct Granted {
+    pub(super) fence: Option<u64>,
+    pub(super) claim: Option<Claim>,
+}
 
 impl Call<'_> {
+    /// Does everything that follows the kernel's grant. After an error, or `None` (taken anew),
+    /// nothing is held; except what a caller's descriptor held already.
+    pub(super) fn finish(
+        &self,
+        ticket: Option<Ticket>,
+        held_already: bool,
+    ) -> Result<Option<Granted>, LockError> {
+        step("granted");
+        match self.check() {
+            Ok(true) => {}
+            refused => {
+                self.withdraw(ticket);
+                if !held_already {
+                    self.unlock();
+                }
+                return refused.map(|_| None);
+            }
+        }
+        step("settled");
+        let fence = self.count_fence();
+        step("fenced");
+        let claim = self.claim(ticket);
+        step("held");
+        Ok(Some(Granted { fence, claim }))
+    }
+
     /// Whether we may run: the lock we hold is the one with the name, what we joined still
     /// stands, and nothing of a dead holder works on. `false`: everything is taken anew.
-    pub(super) fn check(&self) -> Result<bool, LockError> {
+    fn check(&self) -> Result<bool, LockError> {
         let named = self.level.place.still_names(self.lock);
         let path = self.level.place.lock_path();
         let current = named.map_err(|error| LockError::io("look at", &path, error))?;
@@ -76,7 +108,7 @@ impl Call<'_> {
 
     /// Counts the fence for an exclusive grant: above every number before, and above the clock
     /// in microseconds, so that it survives the loss of either the file or the clock.
-    pub(super) fn count_fence(&self) -> Option<u64> {
+    fn count_fence(&self) -> Option<u64> {
         if self.mode == Mode::Shared || self.request.purpose != Purpose::Hold {
             return None;
         }
@@ -101,7 +133,7 @@ impl Call<'_> {
     }
 
     /// Moves the claim of the queue to `held/`, or makes a new one there.
-    pub(super) fn claim(&self, ticket: Option<Ticket>) -> Option<Claim> {
+    fn claim(&self, ticket: Option<Ticket>) -> Option<Claim> {
         let ledger = self.ledger()?;
         if self.request.purpose != Purpose::Hold {
             self.withdraw(ticket);

@@ -49,7 +49,11 @@ impl Call<'_> {
         Ok(true)
     }
 
-    pub(super) fn wait(&self) -> Result<Option<Ticket>, LockError> {
+    /// Stands in line until the lock is ours, then calls `finish` while the helper ends.
+    pub(super) fn wait<R>(
+        &self,
+        finish: impl FnOnce(Option<Ticket>) -> Result<R, LockError>,
+    ) -> Result<R, LockError> {
         if self.request.patience.nonblock {
             return Err(LockError::WouldBlock(self.contention()));
         }
@@ -59,7 +63,11 @@ impl Call<'_> {
         {
             return Err(LockError::QueueFull { contention: self.contention(), limit });
         }
-        self.vigil(Some((self.lock, self.mode)), |vigil| self.stand_in_line(vigil))
+        self.vigil(Some((self.lock, self.mode)), |vigil| {
+            let ticket = self.stand_in_line(vigil)?;
+            vigil.dismiss();
+            finish(ticket)
+        })
     }
 
     fn stand_in_line(&self, vigil: &Vigil<'_>) -> Result<Option<Ticket>, LockError> {

@@ -17,11 +17,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::mode::Mode;
-use crate::platform;
 use crate::platform::signals::{
     self, Arrival, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, Shield, SignalMask,
     Sleeper, Watch,
 };
+use crate::platform::{self, host};
 
 /// How often the helper looks whether the line moves.
 const TICK: Duration = Duration::from_secs(1);
@@ -132,6 +132,7 @@ impl<'a> Vigil<'a> {
         companion: &dyn Companion,
         wait: impl FnOnce(&Self) -> R,
     ) -> io::Result<R> {
+        host::share_one_heap();
         let shield = Shield::new();
         let mask = shield.mask_before();
         let state = State {
@@ -293,7 +294,9 @@ impl<'a> Vigil<'a> {
         }
     }
 
-    fn dismiss(&self) {
+    /// Ends the helper, which takes a moment; the waiter may go on meanwhile. Nothing may block
+    /// after that.
+    pub fn dismiss(&self) {
         let helper = {
             let mut state = self.state();
             state.stop = true;

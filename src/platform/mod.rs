@@ -23,7 +23,7 @@ pub mod step;
 mod unix;
 #[cfg(unix)]
 pub use unix::{
-    dir::{Access, Dir, own, unmask},
+    dir::{Access, Dir, own, settle_owner},
     entry,
     file::{
         Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,

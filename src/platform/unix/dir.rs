@@ -181,12 +181,18 @@ fn own_name(name: &std::ffi::CStr) -> Option<&str> {
     name.to_str().ok().filter(|name| *name != "." && *name != "..")
 }
 
-/// Gives a file of ours the permissions that the umask took away; changes nothing if it did not.
-pub fn unmask(file: impl std::os::fd::AsFd, mode: u32) -> io::Result<()> {
-    if facts(&file)?.mode == mode & 0o7777 {
+/// Gives a file of ours its final permissions and owner; changes nothing if it has them.
+pub fn settle_owner(
+    file: impl std::os::fd::AsFd,
+    mode: u32,
+    owner: Option<(u32, u32)>,
+) -> io::Result<()> {
+    let facts = facts(&file)?;
+    let owned = owner.is_none_or(|owner| owner == (facts.user, facts.group));
+    if owned && facts.mode == mode & 0o7777 {
         return Ok(());
     }
-    own(file, mode, None)
+    own(file, mode, owner)
 }
 
 /// Gives a directory or a file of ours its final permissions and owner.

@@ -30,6 +30,19 @@ pub fn user_name(user: u32) -> Option<String> {
     })
 }
 
+/// Keeps threads from getting heaps of their own: for a helper that hardly allocates, making one
+/// costs more than the thread itself.
+///
+/// # Platforms
+/// Only glibc gives threads heaps of their own.
+pub fn share_one_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt only changes a setting of the allocator.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Returns a random number nobody can guess.
 pub fn random() -> io::Result<u64> {
     let mut bytes = [0; 8];
