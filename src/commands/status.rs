@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::reserved::{reserved, resolve};
+use super::reserved::reserved;
 use super::voice::Voice;
 use crate::error::Failure;
-use crate::lock::Target;
+use crate::lock::{Target, canonical};
 use crate::outcome::Outcome;
 use crate::platform;
 
@@ -100,7 +100,7 @@ impl StatusFile {
         let way = if is_device {
             Way::InPlace
         } else {
-            let resolved = resolve(path).map_err(|error| {
+            let resolved = canonical(path).map_err(|error| {
                 let message = format!("cannot write the status file `{shown}`");
                 Failure::new(Outcome::NoSuchFile, message)
                     .caused_by(error)

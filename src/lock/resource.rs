@@ -14,6 +14,14 @@ use crate::platform::{self, Facts};
 /// As many links as the kernel follows.
 const MOST_LINKS: usize = 40;
 
+/// What engines put beside a database, after its name, and how to say so.
+pub const SIDE_FILES: [(&str, &str); 4] = [
+    ("-wal", "a -wal file belongs to its SQLite database"),
+    ("-shm", "a -shm file belongs to its SQLite database"),
+    ("-journal", "a -journal file belongs to its SQLite database"),
+    (".wal", "a .wal file belongs to its DuckDB database"),
+];
+
 /// How the user wants a file to be locked.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
@@ -89,7 +97,10 @@ impl Resource {
 
 /// Follows links, the last component too and even if nothing is at the end of them: who locks a
 /// dangling link must meet those who lock its target once that exists.
-fn canonical(path: &Path) -> Result<PathBuf, LockError> {
+///
+/// # Errors
+/// [`LockError::NoDirectory`] if the directory of the file does not exist.
+pub fn canonical(path: &Path) -> Result<PathBuf, LockError> {
     let mut path =
         std::path::absolute(path).map_err(|error| LockError::io("resolve", path, error))?;
     for _ in 0..MOST_LINKS {
@@ -133,12 +144,6 @@ fn database_of(path: &Path, facts: Option<&Facts>) -> Option<(PathBuf, &'static 
     if matches!(name, "data.mdb" | "lock.mdb") {
         return Some((path.parent()?.to_path_buf(), "an LMDB environment is its directory"));
     }
-    const SIDE_FILES: [(&str, &str); 4] = [
-        ("-wal", "a -wal file belongs to its SQLite database"),
-        ("-shm", "a -shm file belongs to its SQLite database"),
-        ("-journal", "a -journal file belongs to its SQLite database"),
-        (".wal", "a .wal file belongs to its DuckDB database"),
-    ];
     let (base, why) = SIDE_FILES
         .iter()
         .find_map(|(suffix, why)| Some((name.strip_suffix(suffix)?, *why)))
