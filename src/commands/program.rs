@@ -47,7 +47,7 @@ fn find(name: &OsStr) -> Result<PathBuf, Failure> {
     if Path::new(name).components().count() != 1 || name.as_encoded_bytes().contains(&b'/') {
         return match judge(Path::new(name)) {
             Found::Yes => Ok(name.into()),
-            Found::NotExecutable => Err(not_executable(&shown)),
+            Found::NotExecutable | Found::Hidden => Err(not_executable(&shown)),
             Found::No => Err(not_found(&shown)),
         };
     }
@@ -58,7 +58,8 @@ fn find(name: &OsStr) -> Result<PathBuf, Failure> {
         match judge(&file) {
             Found::Yes => return Ok(file),
             Found::NotExecutable => refused = true,
-            Found::No => {}
+            // A directory of PATH that we may not enter has nothing for us.
+            Found::Hidden | Found::No => {}
         }
     }
     Err(if refused { not_executable(&shown) } else { not_found(&shown) })
@@ -67,6 +68,8 @@ fn find(name: &OsStr) -> Result<PathBuf, Failure> {
 enum Found {
     Yes,
     NotExecutable,
+    /// Its directory may not be entered.
+    Hidden,
     No,
 }
 
@@ -75,7 +78,7 @@ fn judge(file: &Path) -> Found {
         Ok(facts) if facts.directory => Found::NotExecutable,
         Ok(_) if platform::is_executable(file) => Found::Yes,
         Ok(_) => Found::NotExecutable,
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Found::NotExecutable,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Found::Hidden,
         Err(_) => Found::No,
     }
 }
