@@ -39,6 +39,8 @@ fn s7_the_command_of_a_killed_joined_call_is_waited_for() {
         until grep -qs child .dbguard/a.db/held/*.in/held/*; do :; done; \
         kill -9 $!; wait; exit 0";
     let mut outer = scene.dbguard(["exec", "a.db", "--", "sh", "-c", script]).spawn_fed();
+    // Before the worker runs nobody has a claim yet; afterwards, only who releases has none.
+    outer.until("the worker runs", || !scene.read("worker").is_empty());
     until("the outer command has ended", || {
         !scene.held("a.db").iter().any(|name| name.ends_with(".x"))
     });
