@@ -99,6 +99,12 @@ fn interrupted(arrival: Arrival, files: &str) -> Failure {
     failure
 }
 
+/// Whether the system has run out of something: descriptors, processes, memory.
+pub fn is_exhausted(error: &io::Error) -> bool {
+    use libc::{EAGAIN, EMFILE, ENFILE, ENOMEM};
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOMEM | EAGAIN))
+}
+
 /// Returns what helps where the system has run out of something.
 pub fn relief(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
@@ -113,10 +119,10 @@ fn failure(outcome: Outcome, error: &LockError) -> Failure {
 }
 
 fn outcome_of(error: &io::Error) -> Outcome {
-    match (error.kind(), error.raw_os_error()) {
-        (io::ErrorKind::PermissionDenied, _) => Outcome::Permission,
-        (io::ErrorKind::NotFound, _) => Outcome::NoSuchFile,
-        (_, Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN)) => Outcome::OsError,
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Outcome::Permission,
+        io::ErrorKind::NotFound => Outcome::NoSuchFile,
+        _ if is_exhausted(error) => Outcome::OsError,
         _ => Outcome::IoError,
     }
 }

@@ -250,7 +250,7 @@ impl Job<'_> {
         let name = self.program.file.display();
         let outcome = match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENOTDIR) => Outcome::CommandNotFound,
-            Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN) => Outcome::OsError,
+            _ if explain::is_exhausted(error) => Outcome::OsError,
             Some(libc::EINVAL) => {
                 return defect("the command could not be started").caused_by(error);
             }

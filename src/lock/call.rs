@@ -1,7 +1,6 @@
 //! One lock being acquired: what the fast path, the line and the grant share.
 
 use std::fs::File;
-use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -16,7 +15,8 @@ use super::observer::{Subject, WaitReport};
 use super::party;
 use super::queue::{self, Ticket, Waiting};
 use super::resource::Resource;
-use super::vigil::{Companion, Verdict, Vigil};
+use super::vigil::{Companion, Verdict, Vigil, broken};
+use crate::error::Party;
 use crate::platform::{self, signals};
 
 /// Where we stand in the line, for the display and the search for deadlocks.
@@ -92,11 +92,7 @@ impl Call<'_> {
             Verdict::Deadline => LockError::Timeout(self.contention()),
             Verdict::Signal(signal) => LockError::Interrupted(signal),
             Verdict::Suspend => LockError::Interrupted(signals::Arrival::SUSPEND),
-            Verdict::Broken => LockError::io(
-                "wait for",
-                &self.resource.path,
-                io::Error::other("the helper thread failed; this is a defect in dbguard"),
-            ),
+            Verdict::Broken => LockError::io("wait for", &self.resource.path, broken()),
             Verdict::Deadlock(reason) => LockError::Deadlock {
                 path: self.resource.path.clone(),
                 reason,
@@ -107,17 +103,23 @@ impl Call<'_> {
 
     pub(super) fn contention(&self) -> Box<Contention> {
         let waiters = self.ledger().map_or(0, queue::live_count);
-        let leftover = self.standing().leftover;
         Box::new(Contention {
             path: self.resource.path.clone(),
             mode: self.request.mode,
-            holders: match leftover {
-                Some(pid) => vec![party::of_process(pid, Mode::Exclusive)],
-                None => party::holding(&self.level.place, Some(self.lock)),
-            },
+            holders: self.in_the_way(Some(self.lock)),
             waiters: waiters.saturating_sub(usize::from(self.standing().waiting.is_some())),
             waited: self.request.patience.started.elapsed(),
         })
+    }
+
+    /// Names those who hold the lock, or what a dead holder left. With `lock` the kernel is asked
+    /// where no claim tells.
+    fn in_the_way(&self, lock: Option<&File>) -> Vec<Party> {
+        let leftover = self.standing().leftover;
+        match leftover {
+            Some(pid) => vec![party::of_process(pid, Mode::Exclusive)],
+            None => party::holding(&self.level.place, lock),
+        }
     }
 
     pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
@@ -137,23 +139,16 @@ impl Companion for Call<'_> {
         };
         let list = self.ledger().map(queue::list).unwrap_or_default();
         let position = waiting.map(|mine| 1 + list.iter().filter(|other| **other < mine).count());
-        let (subject, holders) = match leftover {
-            Some(pid) => (Subject::Leftover, vec![party::of_process(pid, Mode::Exclusive)]),
-            // Whoever is not next waits for somebody with a claim; only the next in line may be
-            // waiting for a plain flock user, whom the kernel's table must name.
-            None => {
-                let next = position.is_none_or(|place| place == 1);
-                let lock = next.then_some(self.lock);
-                (Subject::Guard, party::holding(&self.level.place, lock))
-            }
-        };
+        // Whoever is not next waits for somebody with a claim; only the next in line may be
+        // waiting for a plain flock user, whom the kernel's table must name.
+        let is_next = position.is_none_or(|place| place == 1);
         let now = Instant::now();
         let patience = &self.request.patience;
         self.request.observer.waiting(&WaitReport {
             path: self.resource.path.clone(),
             mode: self.request.mode,
-            subject,
-            holders,
+            subject: if leftover.is_some() { Subject::Leftover } else { Subject::Guard },
+            holders: self.in_the_way(is_next.then_some(self.lock)),
             position,
             waited: now.saturating_duration_since(patience.started),
             left: patience.deadline.map(|end| end.saturating_duration_since(now)),

@@ -257,6 +257,16 @@ pub struct Seen {
     file: File,
 }
 
+/// Returns the live claim of a holder with its mode, if it is in `held/`.
+pub fn find_live(held: &Dir, id: ClaimId) -> Option<(Mode, Seen)> {
+    [Mode::Exclusive, Mode::Shared].into_iter().find_map(|mode| {
+        match Seen::look(held, &held_name(id, mode)) {
+            Look::Live(seen) => Some((mode, seen)),
+            Look::Gone | Look::Dead(_) | Look::Hidden => None,
+        }
+    })
+}
+
 /// What a look at a claim's name found.
 #[derive(Debug)]
 pub enum Look {

@@ -11,9 +11,8 @@ use std::path::Path;
 
 use super::LockError;
 use super::ancestry::{ancestors, chain, is_closed};
-use super::claim::{ClaimId, Look, Record, Seen, Under, held_name, parse_held_name};
+use super::claim::{ClaimId, Look, Record, Seen, Under, find_live, parse_held_name};
 use super::lockdir::{Ledger, LockDir};
-use super::mode::Mode;
 use super::name::decode;
 use super::queue;
 use super::settle::Debt;
@@ -209,12 +208,7 @@ fn is_in_my_way(me: &Me<'_>, claim: &Under) -> bool {
 /// anything: only what looks like a lock directory is read, and nothing is changed there.
 fn held_record(root: &Dir, id: ClaimId) -> Option<Record> {
     let held = root.child_to_list("held").ok()?;
-    [Mode::Exclusive, Mode::Shared].into_iter().find_map(|mode| {
-        match Seen::look(&held, &held_name(id, mode)) {
-            Look::Live(seen) => Some(seen.record()),
-            _ => None,
-        }
-    })
+    find_live(&held, id).map(|(_, seen)| seen.record())
 }
 
 /// Returns the live waiters of the lock a claim holds.

@@ -63,14 +63,14 @@ impl Call<'_> {
     /// Deals with what dead holders left: waits for their commands and joined calls.
     fn settle(&self) -> Result<(), LockError> {
         let Some(ledger) = self.ledger() else { return Ok(()) };
-        let mut debts = settle::debts(ledger, self.mode);
+        let debts = settle::debts(ledger, self.mode);
         if debts.is_empty() {
             return Ok(());
         }
         deadlock::refuse_own_descent(&debts, &self.resource.path)?;
         let failed = |error| LockError::io("settle what is left of", &self.resource.path, error);
         let mut open = Vec::new();
-        for debt in debts.drain(..) {
+        for debt in debts {
             let settled = debt.settle(&self.level.place, ledger, self.mode, Wait::Not);
             if settled.map_err(failed)? != Settled::Done {
                 open.push(debt);

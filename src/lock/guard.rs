@@ -107,11 +107,6 @@ impl Guard {
         &self.resource
     }
 
-    /// Returns the path of the file whose kernel lock is held.
-    pub fn lock_path(&self) -> PathBuf {
-        self.last().place().lock_path()
-    }
-
     /// Whether it is the inner lock of an ancestor's claim.
     pub fn is_joined(&self) -> bool {
         !self.last().level.above.is_empty()

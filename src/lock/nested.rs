@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use super::LockError;
-use super::claim::{ClaimId, Look, Seen, Under, held_name, inner_name};
+use super::claim::{ClaimId, Look, Seen, Under, find_live, held_name, inner_name};
 use super::lockdir::LockDir;
 use super::mode::Mode;
 
@@ -153,9 +153,7 @@ fn joinable(place: &LockDir, held: &HeldList) -> Option<(ClaimId, Mode)> {
     let ledger = place.ledger.as_ref()?;
     held.entries.iter().rev().find_map(|entry| {
         let id = ClaimId::parse(&entry.id)?;
-        let is_live =
-            |mode: &Mode| matches!(Seen::look(&ledger.held, &held_name(id, *mode)), Look::Live(_));
-        [Mode::Exclusive, Mode::Shared].into_iter().find(is_live).map(|mode| (id, mode))
+        find_live(&ledger.held, id).map(|(mode, _)| (id, mode))
     })
 }
 

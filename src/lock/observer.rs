@@ -48,19 +48,3 @@ pub trait Observer: Sync {
     /// Takes a warning: something other than exclusion does not work.
     fn warn(&self, warning: &str);
 }
-
-/// Listens to nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
-
-impl Observer for Silent {
-    fn next_due(&self) -> Option<Instant> {
-        None
-    }
-
-    fn resolved(&self, _: &Resource) {}
-
-    fn waiting(&self, _: &WaitReport) {}
-
-    fn warn(&self, _: &str) {}
-}

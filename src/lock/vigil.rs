@@ -57,6 +57,11 @@ pub enum Verdict {
     Broken,
 }
 
+/// Returns the error that [`Verdict::Broken`] stands for.
+pub fn broken() -> io::Error {
+    io::Error::other("the helper thread failed; this is a defect in dbguard")
+}
+
 /// What a blocking call came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {

@@ -13,7 +13,7 @@ use super::native_look::{Busy, Look, look};
 use crate::error::Party;
 use crate::lock::{
     Blocked, Companion, LockError, Mode, News, Observer, Patience, Subject, Verdict, Vigil,
-    WaitReport, own_ancestor,
+    WaitReport, broken, own_ancestor,
 };
 use crate::native::Want;
 use crate::platform::process::ProcessHandle;
@@ -99,7 +99,7 @@ impl Wait<'_> {
                 News::Over(Verdict::Signal(signal)) => {
                     return Err(LockError::Interrupted(signal).into());
                 }
-                News::Over(Verdict::Broken) => return Err(NativeError::Io(helper_failed())),
+                News::Over(Verdict::Broken) => return Err(NativeError::Io(broken())),
                 News::Over(Verdict::Deadline | Verdict::Deadlock(_)) => {
                     let busy = self.busy().clone();
                     return Err(NativeError::Busy {
@@ -150,10 +150,6 @@ impl Companion for Wait<'_> {
     fn deadlock(&self) -> Option<String> {
         None
     }
-}
-
-fn helper_failed() -> io::Error {
-    io::Error::other("the helper thread failed; this is a defect in dbguard")
 }
 
 /// An ancestor of ours that has the database open waits for us, so we must not wait for it.

@@ -3,18 +3,13 @@
 use std::fs;
 use std::io::{self, IsTerminal};
 
-use rustix::process::{Pid, getgid, getpgid, getpgrp, getuid};
+use rustix::process::{Pid, getpgid, getpgrp, getuid};
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::termios;
 
 /// Returns our user's number.
 pub fn user() -> u32 {
     getuid().as_raw()
-}
-
-/// Returns our group's number.
-pub fn group() -> u32 {
-    getgid().as_raw()
 }
 
 /// Returns the name of a user from `/etc/passwd`, `None` if it is not listed there.
