@@ -32,6 +32,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('exec', 'exec', [CompletionResultType]::ParameterValue, 'Run a command alone on a database')
+            [CompletionResult]::new('sql', 'sql', [CompletionResultType]::ParameterValue, 'Run SQL on a database under its lock')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -69,8 +70,51 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('--unlock', '--unlock', [CompletionResultType]::ParameterName, 'With --fd: release the lock instead of taking it')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
             [CompletionResult]::new('--shared', '--shared', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
-            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Take the lock alone (the default)')
-            [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the lock alone (the default)')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Take the lock alone (the default; in sql the statements decide)')
+            [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the lock alone (the default; in sql the statements decide)')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
+            [CompletionResult]::new('--nonblock', '--nonblock', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dbguard;sql' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Read the statements from PATH')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Read the statements from PATH')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Give the parameter NAME a value')
+            [CompletionResult]::new('--param', '--param', [CompletionResultType]::ParameterName, 'Give the parameter NAME a value')
+            [CompletionResult]::new('--if', '--if', [CompletionResultType]::ParameterName, 'Run the batch only if the first value of this query is true, else exit with 1')
+            [CompletionResult]::new('--create', '--create', [CompletionResultType]::ParameterName, 'Make the database if FILE does not exist: of ENGINE, or the one that its name suggests')
+            [CompletionResult]::new('--retries', '--retries', [CompletionResultType]::ParameterName, 'Try a busy batch again up to N times [default: inf, until -w is over]')
+            [CompletionResult]::new('--retry-delay', '--retry-delay', [CompletionResultType]::ParameterName, 'The longest pause before the first retry, which doubles each time [default: 20ms]')
+            [CompletionResult]::new('--retry-max-delay', '--retry-max-delay', [CompletionResultType]::ParameterName, 'The longest pause between two tries [default: 2s]')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How to print rows [default: table on a terminal, else csv]')
+            [CompletionResult]::new('--null', '--null', [CompletionResultType]::ParameterName, 'What to print for NULL [default: nothing in csv and tsv, else NULL]')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write the rows to PATH instead of standard output, all of them or nothing')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Lock only the part of the database called NAME, such as a tenant or a shard')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Lock only the part of the database called NAME, such as a tenant or a shard')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
+            [CompletionResult]::new('-E', '-E ', [CompletionResultType]::ParameterName, 'Exit with N instead of 75 or 124 when the lock was not obtained')
+            [CompletionResult]::new('--conflict-exit-code', '--conflict-exit-code', [CompletionResultType]::ParameterName, 'Exit with N instead of 75 or 124 when the lock was not obtained')
+            [CompletionResult]::new('--max-waiters', '--max-waiters', [CompletionResultType]::ParameterName, 'Fail if N others already wait for the lock')
+            [CompletionResult]::new('--native', '--native', [CompletionResultType]::ParameterName, 'What to do when the database engine''s own locks are in the way [default: wait]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Keep the lock''s files in DIR instead of .dbguard beside the database')
+            [CompletionResult]::new('--lock-file', '--lock-file', [CompletionResultType]::ParameterName, 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Say who you are to those who wait: TEXT, at most 100 characters, is shown with the holder')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('--wal', '--wal', [CompletionResultType]::ParameterName, 'Switch a SQLite database to write-ahead logging first, if it is not there yet')
+            [CompletionResult]::new('--no-transaction', '--no-transaction', [CompletionResultType]::ParameterName, 'Run every statement for itself instead of all in one transaction')
+            [CompletionResult]::new('--no-header', '--no-header', [CompletionResultType]::ParameterName, 'Leave the names of the columns out')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
+            [CompletionResult]::new('--shared', '--shared', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Take the lock alone (the default; in sql the statements decide)')
+            [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the lock alone (the default; in sql the statements decide)')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
             [CompletionResult]::new('--nonblock', '--nonblock', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
@@ -97,8 +141,8 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
             [CompletionResult]::new('--shared', '--shared', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
-            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Take the lock alone (the default)')
-            [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the lock alone (the default)')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Take the lock alone (the default; in sql the statements decide)')
+            [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the lock alone (the default; in sql the statements decide)')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
             [CompletionResult]::new('--nonblock', '--nonblock', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
@@ -149,6 +193,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
         }
         'dbguard;help' {
             [CompletionResult]::new('exec', 'exec', [CompletionResultType]::ParameterValue, 'Run a command alone on a database')
+            [CompletionResult]::new('sql', 'sql', [CompletionResultType]::ParameterValue, 'Run SQL on a database under its lock')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -157,6 +202,9 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             break
         }
         'dbguard;help;exec' {
+            break
+        }
+        'dbguard;help;sql' {
             break
         }
         'dbguard;help;wait' {

@@ -33,6 +33,7 @@ complete -c dbguard -n "__fish_dbguard_needs_command" -s v -l verbose -d 'Say ho
 complete -c dbguard -n "__fish_dbguard_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dbguard -n "__fish_dbguard_needs_command" -s V -l version -d 'Print version'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "exec" -d 'Run a command alone on a database'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "sql" -d 'Run SQL on a database under its lock'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "wait" -d 'Wait until the locks could be had'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "path" -d 'Print the file that is locked for a database'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -63,12 +64,53 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s o -l close -d '
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l hold-descendants -d 'Hold the lock until every process that the command started has ended'
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s u -l unlock -d 'With --fd: release the lock instead of taking it'
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s s -l shared -d 'Take the lock shared: others that ask for it shared may hold it too'
-complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s x -l exclusive -d 'Take the lock alone (the default)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s x -l exclusive -d 'Take the lock alone (the default; in sql the statements decide)'
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s n -l nonblock -d 'Fail instead of waiting, whatever -w says'
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s f -l file -d 'Read the statements from PATH' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s p -l param -d 'Give the parameter NAME a value' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l if -d 'Run the batch only if the first value of this query is true, else exit with 1' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l create -d 'Make the database if FILE does not exist: of ENGINE, or the one that its name suggests' -r -f -a "sqlite\t'SQLite'
+duckdb\t'DuckDB'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l retries -d 'Try a busy batch again up to N times [default: inf, until -w is over]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l retry-delay -d 'The longest pause before the first retry, which doubles each time [default: 20ms]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l retry-max-delay -d 'The longest pause between two tries [default: 2s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l format -d 'How to print rows [default: table on a terminal, else csv]' -r -f -a "table\t'Boxes, for people'
+csv\t'Comma-separated values'
+tsv\t'Tab-separated values'
+json\t'An array of objects for each result'
+jsonl\t'An object a row'
+markdown\t'A table in Markdown'
+line\t'One value a line'
+quiet\t'Nothing'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l null -d 'What to print for NULL [default: nothing in csv and tsv, else NULL]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l output -d 'Write the rows to PATH instead of standard output, all of them or nothing' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s k -l key -d 'Lock only the part of the database called NAME, such as a tenant or a shard' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s w -l timeout -d 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s E -l conflict-exit-code -d 'Exit with N instead of 75 or 124 when the lock was not obtained' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l max-waiters -d 'Fail if N others already wait for the lock' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l native -d 'What to do when the database engine\'s own locks are in the way [default: wait]' -r -f -a "wait\t'Wait until none of them is in the way'
+fail\t'Fail if one of them is in the way'
+ignore\t'Do not look'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -f -a "(__fish_complete_directories)"
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l lock-file -d 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l label -d 'Say who you are to those who wait: TEXT, at most 100 characters, is shown with the holder' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l wal -d 'Switch a SQLite database to write-ahead logging first, if it is not there yet'
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l no-transaction -d 'Run every statement for itself instead of all in one transaction'
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l no-header -d 'Leave the names of the columns out'
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s s -l shared -d 'Take the lock shared: others that ask for it shared may hold it too'
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s x -l exclusive -d 'Take the lock alone (the default; in sql the statements decide)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s n -l nonblock -d 'Fail instead of waiting, whatever -w says'
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s k -l key -d 'Lock only the part of the database called NAME, such as a tenant or a shard' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s w -l timeout -d 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s E -l conflict-exit-code -d 'Exit with N instead of 75 or 124 when the lock was not obtained' -r
@@ -83,7 +125,7 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l color -d 'When 
 always\t'Everywhere'
 never\t'Nowhere'"
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s s -l shared -d 'Take the lock shared: others that ask for it shared may hold it too'
-complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s x -l exclusive -d 'Take the lock alone (the default)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s x -l exclusive -d 'Take the lock alone (the default; in sql the statements decide)'
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s n -l nonblock -d 'Fail instead of waiting, whatever -w says'
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
@@ -113,9 +155,10 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand man" -l json -d 'Print J
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "exec" -d 'Run a command alone on a database'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "wait" -d 'Wait until the locks could be had'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "path" -d 'Print the file that is locked for a database'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "man" -d 'Print a page of the manual'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec wait path completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql wait path completions man help" -f -a "exec" -d 'Run a command alone on a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql wait path completions man help" -f -a "sql" -d 'Run SQL on a database under its lock'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql wait path completions man help" -f -a "wait" -d 'Wait until the locks could be had'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql wait path completions man help" -f -a "path" -d 'Print the file that is locked for a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql wait path completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql wait path completions man help" -f -a "man" -d 'Print a page of the manual'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql wait path completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

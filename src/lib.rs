@@ -14,6 +14,7 @@
 //! | `platform` | the only door to the operating system, and the only `unsafe` | nothing |
 //! | `probe` | evidence about a resource, disturbing nobody | `error`, `lock`, `native`, `platform` |
 //! | `report` | one report, two voices: people and JSON | `error`, `escape`, `lock`, `outcome` |
+//! | `sql` | judges and runs a batch of SQL, prints what it yields | `platform` |
 //! | `supervise` | a command, run to its end | `platform` |
 //!
 //! Arrows point one way. A test reads this table and every `crate::` path of the source, and
@@ -31,6 +32,7 @@ pub mod outcome;
 pub mod platform;
 pub mod probe;
 pub mod report;
+pub mod sql;
 pub mod supervise;
 
 use std::ffi::OsString;

@@ -140,8 +140,8 @@ impl Outcome {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "done; the answer is yes",
-            Self::Negative => "the answer is no",
-            Self::SqlError => "the SQL failed; the batch is rolled back",
+            Self::Negative => "the answer is no; from sql: --if was not true",
+            Self::SqlError => "from sql: the SQL failed; the batch is rolled back",
             Self::Usage => "the command line makes no sense",
             Self::BadDatabase => "not a database, or not one that can be used this way",
             Self::NoSuchFile => "a file or directory that must exist does not",

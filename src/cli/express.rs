@@ -2,13 +2,15 @@
 //!
 //! Building even one verb's grammar costs about 130 microseconds in a fresh process, most of
 //! it the first touch of pages; that is more than an uncontended lock. This reader knows the
-//! common options of `exec` and gives up on everything else, so that only the grammar ever
-//! refuses or explains. A test holds that the two agree on whatever this one accepts.
+//! common options of `exec` and `sql` and gives up on everything else, so that only the grammar
+//! ever refuses or explains. A test holds that the two agree on whatever this one accepts.
 
 use std::ffi::{OsStr, OsString};
 
 use crate::cli::exec_args::ExecArgs;
+use crate::cli::lock_args::LockArgs;
 use crate::cli::output_args::OutputArgs;
+use crate::cli::sql_args::SqlArgs;
 
 /// Reads the words after `exec`; returns `None` where the grammar must decide.
 pub fn exec(arguments: &[OsString]) -> Option<(ExecArgs, OutputArgs)> {
@@ -40,7 +42,42 @@ fn option<'a>(
     exec: &mut ExecArgs,
     output: &mut OutputArgs,
 ) -> Option<()> {
-    let (lock, run) = (&mut exec.lock, &mut exec.run);
+    let run = &mut exec.run;
+    match word {
+        "-c" | "--command" => once(&mut run.shell_command, Some(value(words)?.to_owned()))?,
+        "-F" | "--no-fork" => once(&mut run.no_fork, true)?,
+        "-o" | "--close" => once(&mut run.close, true)?,
+        _ => common_option(word, words, &mut exec.lock, output)?,
+    }
+    Some(())
+}
+
+/// Reads the words after `sql`; returns `None` where the grammar must decide.
+pub fn sql(arguments: &[OsString]) -> Option<(SqlArgs, OutputArgs)> {
+    let mut sql = SqlArgs::default();
+    let mut output = OutputArgs::default();
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let word = word.to_str().filter(|word| !word.is_empty())?;
+        if word == "--no-header" {
+            once(&mut sql.results.no_header, true)?;
+        } else if word.starts_with('-') {
+            common_option(word, &mut words, &mut sql.lock, &mut output)?;
+        } else if sql.file.as_os_str().is_empty() {
+            sql.file = word.into();
+        } else {
+            sql.words.push(word.to_owned());
+        }
+    }
+    (!sql.file.as_os_str().is_empty()).then_some((sql, output))
+}
+
+fn common_option<'a>(
+    word: &str,
+    words: &mut impl Iterator<Item = &'a OsString>,
+    lock: &mut LockArgs,
+    output: &mut OutputArgs,
+) -> Option<()> {
     match word {
         "-s" | "--shared" => (lock.shared, lock.exclusive) = (true, false),
         "-x" | "--exclusive" => (lock.shared, lock.exclusive) = (false, true),
@@ -50,9 +87,6 @@ fn option<'a>(
         "-E" | "--conflict-exit-code" => {
             lock.conflict_exit_code = Some(value(words)?.to_str()?.parse().ok()?);
         }
-        "-c" | "--command" => once(&mut run.shell_command, Some(value(words)?.to_owned()))?,
-        "-F" | "--no-fork" => once(&mut run.no_fork, true)?,
-        "-o" | "--close" => once(&mut run.close, true)?,
         "--json" => once(&mut output.json, true)?,
         "-q" | "--quiet" => output.quiet = true,
         _ => return None,
@@ -84,7 +118,7 @@ mod tests {
     use proptest::prelude::{Strategy, prop_assert_eq, proptest};
     use proptest::sample::select;
 
-    use super::exec;
+    use super::{exec, sql};
     use crate::cli::{Request, parse_any};
 
     const WORDS: &[&str] = &[
@@ -124,6 +158,9 @@ mod tests {
         "--fd",
         "--help",
         "--shared",
+        "select 1",
+        "--no-header",
+        "--format",
     ];
 
     fn line() -> impl Strategy<Value = Vec<OsString>> {
@@ -146,7 +183,20 @@ mod tests {
         }
     }
 
+    fn agree_on_sql(line: &[OsString]) {
+        if let Some((quick, output)) = sql(&line[1..]) {
+            let whole = parse_any(line).map_err(|error| error.to_string());
+            assert_eq!(whole, Ok((Request::Sql(Box::new(quick)), output)), "{line:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn sql_is_read_alike(words in vec(select(WORDS), 0..6)) {
+            let line: Vec<_> = ["sql"].into_iter().chain(words).map(OsString::from).collect();
+            agree_on_sql(&line);
+        }
+
         #[test]
         fn what_is_read_here_is_what_the_grammar_reads(line in line()) {
             agree(&line);

@@ -47,7 +47,7 @@ pub struct LockArgs {
     #[arg(short, long, overrides_with_all = ["exclusive", "shared"])]
     pub(super) shared: bool,
 
-    /// Take the lock alone (the default)
+    /// Take the lock alone (the default; in sql the statements decide)
     #[arg(short = 'x', short_alias = 'e', long, overrides_with_all = ["exclusive", "shared"])]
     pub(super) exclusive: bool,
 
@@ -137,6 +137,15 @@ impl LockArgs {
     /// Returns the file that `--lock-file` named.
     pub fn lock_file(&self) -> Option<&PathBuf> {
         self.lock_file.as_ref()
+    }
+
+    /// Returns the mode that was typed, if one was.
+    pub fn asked_mode(&self) -> Option<Mode> {
+        match (self.shared, self.exclusive) {
+            (true, _) => Some(Mode::Shared),
+            (false, true) => Some(Mode::Exclusive),
+            (false, false) => None,
+        }
     }
 
     /// Fills in what was not typed: an option beats its variable, a variable the default.

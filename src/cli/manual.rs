@@ -9,6 +9,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::cli::VERBS;
 use crate::cli::flock::FLOCK_DIFFERENCES;
 use crate::cli::settings::VARIABLES;
+use crate::cli::sql_manual;
 use crate::outcome::Outcome;
 
 /// The widest line of a section in `--help`.
@@ -87,6 +88,12 @@ pub fn sections(verb: &str) -> Vec<Section> {
             environment,
             section("Differences from flock(1)", FLOCK_DIFFERENCES),
         ],
+        "sql" => vec![
+            section("Statements", sql_manual::STATEMENTS),
+            section("Recipes", sql_manual::RECIPES),
+            exit_status(),
+            environment,
+        ],
         "wait" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
     }
@@ -97,6 +104,13 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
     let files = section("Files", FILES);
     match verb {
         "exec" => vec![section("Status file", STATUS_FIELDS), files],
+        "sql" => vec![
+            section("Transactions", sql_manual::ISOLATION),
+            section("Values as text", sql_manual::TEXT_FORMS),
+            section("Values as JSON", sql_manual::JSON_FORMS),
+            section("The document of --json", sql_manual::DOCUMENT),
+            files,
+        ],
         "wait" | "path" | "dbguard" => vec![files],
         _ => Vec::new(),
     }
@@ -146,8 +160,7 @@ fn section(title: &'static str, entries: &[(&str, &str)]) -> Section {
 
 fn exit_status() -> Section {
     let with_number = |outcome: Outcome| (outcome.code().to_string(), outcome.meaning().to_owned());
-    let outcomes = Outcome::ALL.into_iter().filter(|outcome| is_ours(*outcome));
-    let mut entries: Vec<_> = outcomes.map(with_number).collect();
+    let mut entries: Vec<_> = Outcome::ALL.into_iter().map(with_number).collect();
     entries.push(("128+n".to_owned(), after_colon(Outcome::Signaled(0).meaning())));
     entries.push(("other".to_owned(), Outcome::Exited(0).meaning().to_owned()));
     Section { title: "Exit status", entries }
@@ -155,11 +168,6 @@ fn exit_status() -> Section {
 
 fn after_colon(meaning: &str) -> String {
     meaning.split_once(": ").map_or(meaning, |(_, rest)| rest).to_owned()
-}
-
-/// Returns whether dbguard itself exits so; from `exec`, the others are the command's own.
-fn is_ours(outcome: Outcome) -> bool {
-    !matches!(outcome, Outcome::Negative | Outcome::SqlError)
 }
 
 fn wrapped(text: &str, width: usize) -> Vec<String> {

@@ -16,9 +16,12 @@ pub mod lock_args;
 pub mod manual;
 mod number;
 pub mod output_args;
+pub mod parameter;
 pub mod path_args;
 mod phrases;
 pub mod settings;
+pub mod sql_args;
+mod sql_manual;
 mod usage;
 pub mod wait_args;
 pub mod words;
@@ -31,17 +34,20 @@ use crate::cli::documents::Page;
 use crate::cli::exec_args::ExecArgs;
 use crate::cli::output_args::OutputArgs;
 use crate::cli::path_args::PathArgs;
+use crate::cli::sql_args::SqlArgs;
 use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 5] = ["exec", "wait", "path", "completions", "man"];
+pub const VERBS: [&str; 6] = ["exec", "sql", "wait", "path", "completions", "man"];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Run a command under locks.
     Exec(Box<ExecArgs>),
+    /// Run SQL under a lock.
+    Sql(Box<SqlArgs>),
     /// Wait until locks could be had.
     Wait(WaitArgs),
     /// Print the lock file of a database.
@@ -64,15 +70,16 @@ pub enum Refusal {
     Fail(Failure),
 }
 
-/// Run commands alone on a database file
+/// Run commands and SQL alone on a database file
 ///
-/// dbguard takes a lock for a database, runs a command and releases the lock. Whoever else asks
-/// dbguard for the same database waits meanwhile, in the order of arrival.
+/// dbguard takes a lock for a database, runs a command or SQL and releases the lock. Whoever else
+/// asks dbguard for the same database waits meanwhile, in the order of arrival.
 ///
 /// Examples:
 ///
 ///   dbguard exec app.db -- sqlite3 app.db 'delete from session'
 ///   dbguard exec -s app.db -- sqlite3 -readonly app.db .dump
+///   dbguard sql app.db 'update counter set n = n + 1 returning n'
 ///   dbguard wait -w 5m app.db
 #[derive(Parser)]
 #[command(name = "dbguard", version, verbatim_doc_comment)]
@@ -88,6 +95,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Exec(Box<ExecArgs>),
+    Sql(Box<SqlArgs>),
     Wait(WaitArgs),
     Path(PathArgs),
     Completions(CompletionsArgs),
@@ -134,6 +142,9 @@ pub fn parse(arguments: Vec<OsString>) -> Result<(Request, OutputArgs), Refusal>
         Some("exec") => express::exec(&arguments[1..])
             .or_else(|| parse_one(&arguments))
             .map(|(exec, output)| (Request::Exec(Box::new(exec)), output)),
+        Some("sql") => express::sql(&arguments[1..])
+            .or_else(|| parse_one(&arguments))
+            .map(|(sql, output)| (Request::Sql(Box::new(sql)), output)),
         Some("wait") => parse_one(&arguments).map(|(wait, output)| (Request::Wait(wait), output)),
         Some("path") => parse_one(&arguments).map(|(path, output)| (Request::Path(path), output)),
         _ => None,
@@ -165,6 +176,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
     let Cli { output, verb } = Cli::from_arg_matches_mut(&mut matches)?;
     let request = match verb {
         Verb::Exec(exec) => Request::Exec(exec),
+        Verb::Sql(sql) => Request::Sql(sql),
         Verb::Wait(wait) => Request::Wait(wait),
         Verb::Path(path) => Request::Path(path),
         Verb::Completions(completions) => Request::Completions(completions.shell),
@@ -183,6 +195,7 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
             }
             usage::check_no_command(&usage::verb_first(arguments))
         }
+        Request::Sql(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Completions(_) | Request::Man(_) => Ok(()),
     }

@@ -11,6 +11,9 @@ pub enum NumberError {
     /// No count.
     #[error("expected a whole number, such as `5`")]
     Count,
+    /// Neither a count nor `inf`.
+    #[error("expected a whole number, or `inf`")]
+    CountOrInf,
     /// No descriptor.
     #[error("expected the number of an open descriptor, such as `9`")]
     Descriptor,
@@ -24,6 +27,11 @@ pub fn exit_code(text: &str) -> Result<u8, NumberError> {
 /// Parses a count.
 pub fn count(text: &str) -> Result<u32, NumberError> {
     number(text, NumberError::Count)
+}
+
+/// Parses a count; `None` for `inf`.
+pub fn count_or_inf(text: &str) -> Result<Option<u32>, NumberError> {
+    if text == "inf" { Ok(None) } else { number(text, NumberError::CountOrInf).map(Some) }
 }
 
 /// Parses the number of a file descriptor.

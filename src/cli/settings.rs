@@ -11,6 +11,7 @@ use clap::ValueEnum;
 
 use crate::cli::duration::{Timeout, parse_finite, parse_limit};
 use crate::cli::lock_args::Native;
+use crate::cli::number;
 use crate::cli::output_args::Color;
 use crate::error::Failure;
 use crate::escape::escaped;
@@ -58,6 +59,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("DBGUARD_NATIVE", "What to do about the engine's own locks, as --native; wait if not set."),
     ("DBGUARD_LOCK_DIR", "Where the files of locks are kept, as --lock-dir."),
     ("DBGUARD_MAX_HOLD", "How long a command may hold the lock, as --max-hold; inf if not set."),
+    ("DBGUARD_RETRIES", "How often sql tries a batch again, as --retries; inf if not set."),
     ("DBGUARD_RETRY_DELAY", "The delay before the first retry, which doubles; 20ms if not set."),
     ("DBGUARD_RETRY_MAX_DELAY", "The longest delay between two retries; 2s if not set."),
     ("DBGUARD_COLOR", "When to use colour, as --color; auto if not set."),
@@ -78,6 +80,8 @@ pub struct Settings {
     pub lock_dir: Option<PathBuf>,
     /// How long a command may hold a lock.
     pub max_hold: Timeout,
+    /// How often a batch of SQL is tried again; without end if `None`.
+    pub retries: Option<u32>,
     /// The delay before the first retry.
     pub retry_delay: Duration,
     /// The longest delay between two retries.
@@ -101,6 +105,7 @@ impl Default for Settings {
             native: Native::Wait,
             lock_dir: None,
             max_hold: Timeout::Never,
+            retries: None,
             retry_delay: Duration::from_millis(20),
             retry_max_delay: Duration::from_secs(2),
             color: Color::Auto,
@@ -123,6 +128,7 @@ impl Settings {
         let own = &mut settings;
         set(&mut own.timeout, find("DBGUARD_TIMEOUT"), |text| text.parse())?;
         set(&mut own.max_hold, find("DBGUARD_MAX_HOLD"), parse_limit)?;
+        set(&mut own.retries, find("DBGUARD_RETRIES"), number::count_or_inf)?;
         set(&mut own.retry_delay, find("DBGUARD_RETRY_DELAY"), parse_finite)?;
         set(&mut own.retry_max_delay, find("DBGUARD_RETRY_MAX_DELAY"), parse_finite)?;
         set(&mut own.native, find("DBGUARD_NATIVE"), one_of)?;

@@ -230,12 +230,12 @@ fn what_is_wrong_is_said_without_notation() {
         (
             "info a.db",
             "there is no verb `info`",
-            "the verbs are exec, wait, path, completions, man",
+            "the verbs are exec, sql, wait, path, completions, man",
         ),
         (
             "help nope",
             "there is no verb `nope`",
-            "the verbs are exec, wait, path, completions, man",
+            "the verbs are exec, sql, wait, path, completions, man",
         ),
         ("exec '' -- x", "an empty word was given for FILE", "see dbguard exec --help"),
         (

@@ -32,6 +32,7 @@ pub fn refusal(error: &clap::Error, arguments: &[OsString]) -> Refusal {
     let better = match verb {
         Some("exec") if lacks_file(error) => Some(missing_file(&arguments[1..])),
         Some("exec") => missing_dashes(&arguments[1..]),
+        Some("sql") => dashed_sql(&arguments),
         Some("wait" | "path") => check_no_command(&arguments).err(),
         Some(verb) if VERBS.contains(&verb) => None,
         _ => missing_verb(error, &arguments),
@@ -49,6 +50,18 @@ pub fn verb_first(arguments: &[OsString]) -> Cow<'_, [OsString]> {
     }
     let rest = arguments[..verb].iter().chain(&arguments[verb + 1..]);
     Cow::Owned([&arguments[verb]].into_iter().chain(rest).cloned().collect())
+}
+
+/// SQL may begin with a comment, `-- like this`, and is then taken for an option.
+fn dashed_sql(arguments: &[OsString]) -> Option<Failure> {
+    let is_comment = |word: &OsString| {
+        let text = word.to_string_lossy();
+        text.strip_prefix("--").is_some_and(|rest| rest.starts_with(char::is_whitespace))
+    };
+    arguments.iter().any(is_comment).then(|| {
+        Failure::new(Outcome::Usage, "SQL that begins with a dash looks like an option")
+            .hint("put -- before it: dbguard sql FILE -- SQL")
+    })
 }
 
 fn are_about_output(words: &[OsString]) -> bool {

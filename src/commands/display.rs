@@ -128,7 +128,7 @@ impl Observer for Display<'_> {
 ///
 /// Meant as it is: a name that was locked before, one that differs in its numbers only, one whose
 /// like was typed too, and whatever is typed under a lock already.
-fn similar_name(resource: &Resource, files: &[PathBuf]) -> Option<String> {
+pub fn similar_name(resource: &Resource, files: &[PathBuf]) -> Option<String> {
     if resource.facts.is_some() || std::env::var_os(HELD_VARIABLE).is_some() {
         return None;
     }

@@ -145,7 +145,9 @@ impl Job<'_> {
         locks: &Locks,
         retries: u32,
     ) -> Option<supervise::Run> {
-        let pause = retry::pause(&self.run.retry, retries);
+        let retry = &self.run.retry;
+        let backoff = retry::Backoff { delay: retry.delay, max_delay: retry.max_delay };
+        let pause = retry::pause(backoff, retries);
         self.voice.detail(|| format!("busy; trying again after {}ms", pause.as_millis()));
         let over = supervise::Run { ending: Ending::MaxHold, key: None };
         match supervisor.pause(pause) {
@@ -157,8 +159,15 @@ impl Job<'_> {
         let lock = &self.request.lock;
         let deadline = locks.patience.deadline.into_iter().chain(limits.end).min();
         let patience = Patience { deadline, ..locks.patience };
-        let wait =
-            native::settle_native(lock, &locks.guards, locks.mode, &patience, &display, self.voice);
+        let wait = native::settle_native(
+            lock,
+            &locks.guards,
+            native::want(locks.mode),
+            &patience,
+            None,
+            &display,
+            self.voice,
+        );
         if let Err(Failure { outcome: Outcome::Signaled(signal), key, .. }) = wait {
             return Some(supervise::Run { ending: Ending::Signaled(i32::from(signal)), key });
         }
@@ -203,21 +212,7 @@ impl Job<'_> {
     }
 
     fn tell(&self, outcome: Outcome, lost: &[PathBuf]) -> End {
-        let mut end: End = outcome.into();
-        for path in lost {
-            let folder = path.parent().unwrap_or(path).display();
-            let message = format!(
-                "the lock was lost: `{folder}` was removed or replaced while it was held; \
-                 another job may have run at the same time"
-            );
-            if end.code == 0 {
-                let failure = Failure::new(Outcome::LockLost, message)
-                    .hint("never remove .dbguard while jobs run");
-                end = self.voice.fail(&failure);
-            } else {
-                self.voice.warn(&message);
-            }
-        }
+        let end = tell_lost(lost, outcome, self.voice);
         if outcome == Outcome::MaxHold {
             let limit = self.run.max_hold.finite().unwrap_or_default();
             let limit = report::duration(limit);
@@ -262,6 +257,26 @@ impl Job<'_> {
             _ => failure.hint("is it, and the interpreter its first line names, a program here?"),
         }
     }
+}
+
+/// Tells which locks were lost while they were held, and returns how to end.
+pub fn tell_lost(lost: &[PathBuf], outcome: Outcome, voice: &Voice) -> End {
+    let mut end: End = outcome.into();
+    for path in lost {
+        let folder = path.parent().unwrap_or(path).display();
+        let message = format!(
+            "the lock was lost: `{folder}` was removed or replaced while it was held; \
+             another job may have run at the same time"
+        );
+        if end.code == 0 {
+            let failure = Failure::new(Outcome::LockLost, message)
+                .hint("never remove .dbguard while jobs run");
+            end = voice.fail(&failure);
+        } else {
+            voice.warn(&message);
+        }
+    }
+    end
 }
 
 fn interrupted(arrival: Arrival) -> supervise::Run {

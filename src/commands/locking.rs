@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::display::Display;
 use super::explain::explain;
-use super::native::settle_native;
+use super::native::{settle_native, want};
 use super::reserved::reserved;
 use super::voice::Voice;
 use crate::cli::duration::Timeout;
@@ -118,7 +118,7 @@ pub fn take(wish: &Wish<'_>, settings: &Settings, voice: &Voice) -> Result<Locks
         guard.entries().into_iter().for_each(|entry| locks.held.push(entry));
         locks.guards.push(guard);
     }
-    settle_native(lock, &locks.guards, mode, &patience, &display, voice)?;
+    settle_native(lock, &locks.guards, want(mode), &patience, None, &display, voice)?;
     Ok(locks)
 }
 

@@ -14,6 +14,7 @@ mod path;
 mod program;
 mod reserved;
 mod retry;
+mod sql;
 mod status;
 mod survivors;
 mod voice;
@@ -84,6 +85,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
     logging::start(settings, voice, id)?;
     match request {
         Request::Exec(arguments) => exec::exec(arguments.resolve(settings), settings, voice, id),
+        Request::Sql(arguments) => sql::sql(arguments.resolve(settings), settings, voice, id),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
         Request::Path(arguments) => path::path(arguments.resolve(settings), voice),
         Request::Completions(_) | Request::Man(_) => Err(voice::defect("not a verb of locks")),

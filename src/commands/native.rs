@@ -1,6 +1,7 @@
 //! Waiting for native locks, as `--native` says, and telling how it went.
 
 use std::path::Path;
+use std::time::Instant;
 
 use super::display::Display;
 use super::explain::explain;
@@ -8,17 +9,28 @@ use super::voice::Voice;
 use crate::cli::lock_args::{LockRequest, Native};
 use crate::error::Failure;
 use crate::lock::{Guard, Mode, Patience};
+use crate::native::Want;
 use crate::outcome::Outcome;
 use crate::platform::step::step;
 use crate::probe::{NativeError, describe, party, wait_for_native};
 use crate::report;
 
-/// Waits until no foreign native lock blocks the mode of any of the files that are locked.
+/// Returns what the holder of a guard lock is taken to do.
+pub fn want(mode: Mode) -> Want {
+    match mode {
+        Mode::Shared => Want::Shared,
+        Mode::Exclusive => Want::Exclusive,
+    }
+}
+
+/// Waits until no foreign native lock keeps anybody from what is wanted of the files that are
+/// locked; until `limit`, if there is one, which may come before patience is at its end.
 pub fn settle_native(
     lock: &LockRequest,
     guards: &[Guard],
-    mode: Mode,
+    want: Want,
     patience: &Patience,
+    limit: Option<Instant>,
     display: &Display<'_>,
     voice: &Voice,
 ) -> Result<(), Failure> {
@@ -29,7 +41,7 @@ pub fn settle_native(
     };
     for guard in guards {
         let path = &guard.resource().path;
-        let result = wait_for_native(path, mode, &patience, display);
+        let result = wait_for_native(path, want, &patience, limit, display);
         display.finish();
         tracing::debug!(path = %path.display(), free = result.is_ok(), "looked for native locks");
         match result {

@@ -32,7 +32,7 @@ pub fn is_bbolt(head: &[u8]) -> bool {
 pub(super) fn questions(path: &Path, want: Want) -> Vec<Question> {
     let (write, meaning) = match want {
         Want::Shared => (false, "holding the database open for writing"),
-        Want::Exclusive => (true, "holding the database open"),
+        Want::Begin | Want::Exclusive => (true, "holding the database open"),
     };
     vec![Question { file: path.to_path_buf(), ask: Ask::Flock { write }, meaning }]
 }

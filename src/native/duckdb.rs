@@ -24,7 +24,7 @@ pub fn is_duckdb(head: &[u8]) -> bool {
 pub(super) fn questions(path: &Path, want: Want) -> Vec<Question> {
     let (write, meaning) = match want {
         Want::Shared => (false, "holding the database open for writing"),
-        Want::Exclusive => (true, "holding the database open"),
+        Want::Begin | Want::Exclusive => (true, "holding the database open"),
     };
     let ask = Ask::Record { write, start: 0, length: 0 };
     vec![Question { file: path.to_path_buf(), ask, meaning }]

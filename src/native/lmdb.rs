@@ -87,7 +87,7 @@ pub(super) fn questions(data: &Path, want: Want) -> Vec<Question> {
         ask: setup,
         meaning: "setting up the lock file of the environment",
     }];
-    if want == Want::Exclusive {
+    if want != Want::Shared {
         asked.push(Question { file, ask: Ask::LmdbWriter, meaning: "in a write transaction" });
     }
     asked

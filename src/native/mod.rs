@@ -78,6 +78,9 @@ impl Engine {
 pub enum Want {
     /// To read, beside other readers.
     Shared,
+    /// To begin to write: readers who are inside only stop the commit. Where an engine tells no
+    /// difference, the same as [`Want::Exclusive`].
+    Begin,
     /// To write.
     Exclusive,
 }
@@ -219,7 +222,7 @@ mod tests {
     fn an_empty_file_is_asked_about_as_a_rollback_database() {
         let path = Path::new("/d/a.db");
         let rollback = Engine::Sqlite { wal: false };
-        for want in [Want::Shared, Want::Exclusive] {
+        for want in [Want::Shared, Want::Begin, Want::Exclusive] {
             assert_eq!(
                 questions(Engine::Empty, path, want),
                 questions(rollback, path, want),

@@ -24,7 +24,7 @@ pub(super) fn questions(path: &Path, want: Want) -> Vec<Question> {
     let file = path.to_path_buf();
     let (write, length, meaning) = match want {
         Want::Shared => (false, 1, "holding the database open for writing"),
-        Want::Exclusive => (true, 0, "holding the database open"),
+        Want::Begin | Want::Exclusive => (true, 0, "holding the database open"),
     };
     let record = Ask::Record { write, start: WRITER_BYTE, length };
     vec![

@@ -54,13 +54,17 @@ pub fn recognise(head: &[u8]) -> Option<bool> {
 /// Returns what to ask about a database in rollback mode.
 ///
 /// A reader is stopped by write locks on PENDING and SHARED. RESERVED stops only writers, and lies
-/// between the two, hence two questions. A writer's commit is stopped by any lock, also a reader's.
+/// between the two, hence two questions. A writer begins beside readers, whose locks are read locks;
+/// his commit is stopped by any lock, also a reader's.
 pub(super) fn rollback_questions(path: &Path, want: Want) -> Vec<Question> {
     match want {
         Want::Shared => vec![
             main(path, false, PENDING_BYTE, 1, "committing, and waits for readers to finish"),
             main(path, false, SHARED_FIRST, SHARED_BYTES, "writing the database"),
         ],
+        Want::Begin => {
+            vec![main(path, false, PENDING_BYTE, ALL_BYTES, "in a write transaction")]
+        }
         Want::Exclusive => {
             vec![main(path, true, PENDING_BYTE, ALL_BYTES, "in a transaction on the database")]
         }
@@ -80,7 +84,7 @@ pub(super) fn wal_questions(path: &Path, want: Want) -> Vec<Question> {
         Want::Shared => {
             record(shm_file(path), false, SHM_RECOVER_BYTE, 1, "recovering the write-ahead log")
         }
-        Want::Exclusive => record(
+        Want::Begin | Want::Exclusive => record(
             shm_file(path),
             false,
             SHM_WRITE_BYTE,
@@ -149,6 +153,10 @@ mod tests {
         assert_eq!(
             asked(Engine::Sqlite { wal: false }, Want::Exclusive),
             [("/d/a.db".to_owned(), true, 1_073_741_824, 512)]
+        );
+        assert_eq!(
+            asked(Engine::Sqlite { wal: false }, Want::Begin),
+            [("/d/a.db".to_owned(), false, 1_073_741_824, 512)]
         );
     }
 

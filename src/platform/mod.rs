@@ -16,7 +16,10 @@
 //! | a database, opened without a trace | [`sniff`] |
 //! | who and where we are | [`host`] |
 //! | steps for crash tests | [`step`] |
+//! | DuckDB, which is linked in (feature `duckdb`) | `duckdb` |
 
+#[cfg(feature = "duckdb")]
+pub mod duckdb;
 pub mod step;
 
 #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! Waits, politely, until no foreign native lock is in the way.
 //!
 //! The wait never requests a native lock, not for an instant: engines fail on a lock they meet.
-//! It asks, then sleeps on the holder's end, from 1 ms doubling to 50 ms. A courtesy and not a
+//! It asks, then sleeps on the holder's end, from 1 ms doubling to 25 ms. A courtesy and not a
 //! promise: a client that knows nothing of dbguard can start between the look and the command.
 
 use std::io;
@@ -20,7 +20,7 @@ use crate::platform::process::ProcessHandle;
 use crate::platform::{host, process};
 
 const SHORTEST: Duration = Duration::from_millis(1);
-const LONGEST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_millis(25);
 
 /// Why the native lock was not waited out.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +51,11 @@ pub enum NativeError {
 /// See [`NativeError`].
 pub fn wait_for_native(
     path: &Path,
-    mode: Mode,
+    want: Want,
     patience: &Patience,
+    limit: Option<Instant>,
     observer: &dyn Observer,
 ) -> Result<Option<String>, NativeError> {
-    let want = if mode == Mode::Exclusive { Want::Exclusive } else { Want::Shared };
     let Look { busy, impossible, .. } = look(path, want);
     let Some(busy) = busy else {
         return Ok(impossible.map(|why| format!("{why}: {}", why.source)));
@@ -64,9 +64,10 @@ pub fn wait_for_native(
     if patience.nonblock {
         return Err(NativeError::Busy { path: path.into(), busy, timed_out: false });
     }
+    let mode = if want == Want::Shared { Mode::Shared } else { Mode::Exclusive };
+    let deadline = patience.deadline.into_iter().chain(limit).min();
     let wait = Wait { path, mode, patience, observer, busy: std::sync::Mutex::new(busy) };
-    Vigil::keep(None, patience.deadline, &wait, |vigil| wait.keep(vigil, want))
-        .map_err(NativeError::Io)?
+    Vigil::keep(None, deadline, &wait, |vigil| wait.keep(vigil, want)).map_err(NativeError::Io)?
 }
 
 struct Wait<'a> {

@@ -23,13 +23,25 @@
 //! | `words` | what is said of a wait, a guess, an interruption, and in a log |
 //! | `codes` | every exit code and message, for real |
 //! | `readme` | what the README says and shows is so |
+//! | `sql` | which lock the statements of `dbguard sql` ask for, and which file they meet |
+//! | `sql_batch` | one transaction, its condition, parameters, files that are made |
+//! | `sql_crowd` | a hundred processes, foreign writers and kills: no update is lost |
+//! | `sql_duckdb` | DuckDB: batches, foreign openers, files of other versions |
+//! | `sql_duckdb_values` | every kind of value of DuckDB, against DuckDB's own shell |
+//! | `sql_input` | bad files and scripts, full disks, missing permissions |
+//! | `sql_output` | where rows go, what is said about them, and how much memory that takes |
+//! | `sql_recipes` | the recipes of the manual, each by fifty processes |
+//! | `sql_retry` | foreign writers and readers: waiting, trying again, giving up |
+//! | `sql_terminal` | Ctrl-C and other signals during a batch, and the progress line |
+//! | `sql_values` | every kind of value in every format, against SQLite's own shell |
 //! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
 //!
-//! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools, `actor`
-//! the parts that this very binary plays as a command, `pty` the terminal. Steps of dbguard are
-//! reached through hooks that exist only with `--features test-hooks`; without them (and where a
-//! tool such as `flock` is missing) a test prints why it is skipped.
+//! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools,
+//! `sql_crew` those of the tests of SQL, `actor` the parts that this very binary plays as a
+//! command, `pty` the terminal. Steps of dbguard are reached through hooks that exist only with
+//! `--features test-hooks`; without them (and where a tool such as `flock` is missing) a test
+//! prints why it is skipped.
 //!
 //! The storm runs for 20 s; `DBGUARD_STORM_SECONDS=600 cargo test --features test-hooks --test it
 //! storm -- --nocapture` makes it ten minutes, and `DBGUARD_STORM_SEED` repeats a run.
@@ -59,6 +71,18 @@ mod queue;
 mod readme;
 mod resources;
 mod scene;
+mod sql;
+mod sql_batch;
+mod sql_crew;
+mod sql_crowd;
+mod sql_duckdb;
+mod sql_duckdb_values;
+mod sql_input;
+mod sql_output;
+mod sql_recipes;
+mod sql_retry;
+mod sql_terminal;
+mod sql_values;
 mod status_file;
 mod storm;
 mod storm_crew;

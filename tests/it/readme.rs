@@ -239,6 +239,14 @@ impl Kitchen {
         for database in ["app.db", "orders.db", "stock.db", "shared.db"] {
             self.0.run("sqlite3", [database, "create table session(id)"]).run().expect(0);
         }
+        let app = "create table counter(n); insert into counter values (0); create table doc(id, \
+                   list); insert into doc values (1, '[]'); create table step(name, state, at); \
+                   create table app(version); insert into app values (3)";
+        self.0.run("sqlite3", ["app.db", app]).run().expect(0);
+        for database in ["a.db", "b.db"] {
+            self.0.run("sqlite3", [database, "create table account(sum)"]).run().expect(0);
+        }
+        self.0.file("schema.sql", "create table t(a);\n-- and\ncreate index i on t(a);\n");
         Some(self)
     }
 
@@ -266,10 +274,11 @@ fn the_shell_recipes_run() {
     };
     let flock = have(&["flock"]);
     let make = have(&["make"]);
+    let python = have(&["python3"]);
     let recipes = blocks("sh").into_iter().filter(|block| block.contains("dbguard "));
     for recipe in recipes {
         let lacks = |tool: &str, have: bool| recipe.contains(tool) && !have;
-        if lacks("flock ", flock) || lacks(" make ", make) {
+        if lacks("flock ", flock) || lacks(" make ", make) || lacks("python3", python) {
             skip(recipe);
         } else {
             kitchen.cook(recipe);

@@ -75,6 +75,12 @@ impl Watch {
         fetch(&self.watched, limit)
     }
 
+    /// Lets the signals act by their dispositions again, in this thread: after the first Ctrl-C
+    /// has been understood, a second one ends the process whatever it is doing.
+    pub fn let_through(&self) {
+        mask(libc::SIG_UNBLOCK, &self.watched);
+    }
+
     /// Takes one signal out of those that are pending, without blocking. `true` if it was there.
     pub fn try_take(&self, signal: c_int) -> bool {
         let mut only = empty();

@@ -118,16 +118,21 @@ impl Stage {
     /// Builds one of the small C programs; `None` without a compiler or a static libc.
     pub fn compiled(&self, name: &str, options: &[&str]) -> Option<PathBuf> {
         let program = self.path(name);
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/exec/floor.c");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/pairs/floor.c");
         let mut compiler = Command::new("cc");
         compiler.args(["-O2", "-static"]).args(options).arg("-o").arg(&program).arg(source);
         compiler.stderr(Stdio::null());
         compiler.status().is_ok_and(|status| status.success()).then_some(program)
     }
 
+    /// Returns dbguard without a verb, to be completed.
+    pub fn program(&self) -> Command {
+        Command::new(DBGUARD)
+    }
+
     /// Returns dbguard's own command line, to be completed.
     pub fn dbguard(&self) -> Command {
-        let mut command = Command::new(DBGUARD);
+        let mut command = self.program();
         command.arg("exec");
         command
     }
@@ -172,7 +177,8 @@ impl Stage {
     }
 }
 
-fn which(name: &str) -> Option<PathBuf> {
+/// Returns a program of the search path.
+pub fn which(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }

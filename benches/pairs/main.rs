@@ -1,4 +1,4 @@
-//! What `dbguard exec` costs, beside flock(1).
+//! What dbguard costs, beside flock(1) and the shells of the engines.
 //!
 //! | pair | what is compared |
 //! |---|---|
@@ -9,6 +9,9 @@
 //! | `handover` | 50 wait: from the end of one command to the start of the next |
 //! | `keys` | 10 keys with 20 processes each, against one key with 20 |
 //! | `memory` | what one waiting process keeps |
+//! | `select` | `dbguard sql` of `select 1`, beside the shells of SQLite and DuckDB |
+//! | `updates` | 100 processes that count 50 times each, beside sqlite3 |
+//! | `rows` | a million rows as CSV, beside the shells |
 //!
 //! Both sides of a pair take turns in one run, so that a change of the machine's mood meets both.
 //! Ratios are printed beside their bounds and nothing is asserted: on a shared machine a timed
@@ -23,6 +26,7 @@ mod contention;
 mod crew;
 mod handover;
 mod memory;
+mod sql;
 mod stage;
 mod start;
 mod steps;
@@ -44,6 +48,9 @@ const PAIRS: &[(&str, Pair)] = &[
     ("handover", handover::handover),
     ("keys", contention::keys),
     ("memory", memory::memory),
+    ("select", sql::select),
+    ("updates", sql::updates),
+    ("rows", sql::rows),
 ];
 
 fn main() -> ExitCode {

@@ -39,7 +39,7 @@ pub fn steps(stage: &Stage) {
     let base = stage.sqlite("steps-sqlite.db");
     if trace(stage, &plain).len() < 3 {
         println!("  skipped: this build has no steps. Run");
-        println!("  cargo bench --bench exec --features test-hooks -- steps");
+        println!("  cargo bench --bench pairs --features test-hooks -- steps");
         return;
     }
     let (mut ours, mut theirs, mut printing) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,0 +1,197 @@
+//! Where rows go: standard output or a file, at once or once they are certain.
+//!
+//! Rows of a batch that only reads are printed as they come. What a batch that writes yields is
+//! held back until it is committed: a try that is repeated prints nothing. A file is written
+//! beside its place and put there at the end.
+
+use std::fs;
+use std::io::{self, BufWriter, IsTerminal, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, SpooledTempFile};
+
+use crate::cli::sql_args::{ResultFormat, SqlRequest};
+use crate::commands::voice::Voice;
+use crate::error::Failure;
+use crate::outcome::Outcome;
+use crate::platform::host;
+use crate::sql::format::{Format, Style};
+
+/// What is held back in memory; more goes to a temporary file.
+const HELD_BYTES: usize = 1 << 20;
+
+/// What is written at once.
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// Where the rows of a batch go.
+pub(super) struct Output {
+    /// How rows are printed; `None` for the one document of `--json`.
+    pub(super) format: Option<Format>,
+    /// What is the same for every format.
+    pub(super) style: Style,
+    target: Target,
+}
+
+enum Target {
+    StandardOutput,
+    File { path: PathBuf, mode: u32 },
+}
+
+/// What takes the rows of one try.
+pub(super) enum Taker {
+    /// Standard output itself.
+    Direct(Counted),
+    /// What is held back until it is certain.
+    Held(SpooledTempFile),
+    /// A file that is put in its place at the end.
+    File(BufWriter<NamedTempFile>),
+}
+
+/// Standard output, and how much it was given.
+pub(super) struct Counted {
+    output: BufWriter<io::Stdout>,
+    bytes: usize,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.output.write(bytes)?;
+        self.bytes += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
+impl Output {
+    /// Finds out where rows go and how they are printed.
+    ///
+    /// # Errors
+    /// The directory of `--output` does not exist.
+    pub(super) fn prepare(request: &SqlRequest, voice: &Voice) -> Result<Self, Failure> {
+        let target = match &request.output {
+            Some(path) if path.as_os_str() != "-" => place_for(path)?,
+            _ => Target::StandardOutput,
+        };
+        let terminal = matches!(target, Target::StandardOutput) && io::stdout().is_terminal();
+        let format = match request.format {
+            None if voice.is_json() => None,
+            None if terminal => Some(Format::Table),
+            None => Some(Format::Csv),
+            Some(format) => Some(format_of(format)),
+        };
+        let width = if terminal { host::terminal_width() } else { None };
+        let width = width.and_then(|width| u16::try_from(width).ok());
+        let style = Style { header: request.header, null: request.null.clone(), terminal, width };
+        Ok(Self { format, style, target })
+    }
+
+    /// Whether rows meet a terminal, on which nothing else should be drawn.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.style.terminal
+    }
+
+    /// Returns what takes the rows of the next try; `certain` if it will not be repeated once it
+    /// has printed something.
+    pub(super) fn taker(&self, certain: bool) -> io::Result<Taker> {
+        match &self.target {
+            Target::StandardOutput if certain => {
+                let output = BufWriter::with_capacity(BUFFER_BYTES, io::stdout());
+                Ok(Taker::Direct(Counted { output, bytes: 0 }))
+            }
+            Target::StandardOutput => Ok(Taker::Held(SpooledTempFile::new(HELD_BYTES))),
+            Target::File { path, mode } => {
+                let directory = path.parent().unwrap_or(Path::new("/"));
+                let permissions = fs::Permissions::from_mode(*mode);
+                let made = tempfile::Builder::new()
+                    .prefix(".dbguard-output-")
+                    .permissions(permissions)
+                    .tempfile_in(directory)?;
+                Ok(Taker::File(BufWriter::with_capacity(BUFFER_BYTES, made)))
+            }
+        }
+    }
+
+    /// Prints what was held back, and puts a file in its place.
+    pub(super) fn finish(&self, taker: Taker) -> io::Result<()> {
+        match (taker, &self.target) {
+            (Taker::Direct(mut output), _) => output.flush(),
+            (Taker::Held(mut held), _) => {
+                held.rewind()?;
+                let mut output = io::stdout().lock();
+                io::copy(&mut held, &mut output)?;
+                output.flush()
+            }
+            (Taker::File(output), Target::File { path, .. }) => {
+                let file = output.into_inner().map_err(io::IntoInnerError::into_error)?;
+                file.persist(path).map(drop).map_err(|error| error.error)
+            }
+            (Taker::File(_), Target::StandardOutput) => Ok(()),
+        }
+    }
+}
+
+impl Taker {
+    /// Returns where to write.
+    pub(super) fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Direct(output) => output,
+            Self::Held(held) => held,
+            Self::File(output) => output,
+        }
+    }
+
+    /// Whether something may have been printed that cannot be taken back.
+    pub(super) fn has_printed(&self) -> bool {
+        matches!(self, Self::Direct(counted) if counted.bytes > 0)
+    }
+}
+
+/// Returns the file behind the path, through symbolic links, and the permissions it gets: those
+/// that it has, or those of any new file.
+fn place_for(path: &Path) -> Result<Target, Failure> {
+    const NEW: u32 = 0o666;
+    let failed = |error: io::Error| {
+        let message = format!("cannot write `{}`", path.display());
+        let outcome = match error.kind() {
+            io::ErrorKind::NotFound => Outcome::NoSuchFile,
+            io::ErrorKind::PermissionDenied => Outcome::Permission,
+            _ => Outcome::CannotCreate,
+        };
+        Failure::new(outcome, message).caused_by(error)
+    };
+    match fs::canonicalize(path) {
+        Ok(path) => {
+            let facts = fs::metadata(&path).map_err(failed)?;
+            if !facts.is_file() {
+                let message = format!("`{}` is no regular file", path.display());
+                return Err(Failure::new(Outcome::Usage, message)
+                    .hint("leave --output out and redirect standard output"));
+            }
+            Ok(Target::File { path, mode: facts.permissions().mode() & 0o777 })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let directory = fs::canonicalize(parent.unwrap_or(Path::new("."))).map_err(failed)?;
+            let name = path.file_name().ok_or_else(|| failed(error))?;
+            Ok(Target::File { path: directory.join(name), mode: NEW })
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn format_of(format: ResultFormat) -> Format {
+    match format {
+        ResultFormat::Table => Format::Table,
+        ResultFormat::Csv => Format::Csv,
+        ResultFormat::Tsv => Format::Tsv,
+        ResultFormat::Json => Format::Json,
+        ResultFormat::Jsonl => Format::JsonLines,
+        ResultFormat::Markdown => Format::Markdown,
+        ResultFormat::Line => Format::Line,
+        ResultFormat::Quiet => Format::Quiet,
+    }
+}
