@@ -141,7 +141,9 @@ impl Outcome {
         match self {
             Self::Ok => "done; the answer is yes",
             Self::Negative => "the answer is no; from sql: --if was not true",
-            Self::SqlError => "from sql: the SQL failed; the batch is rolled back",
+            Self::SqlError => {
+                "from sql: the SQL failed; the batch is rolled back (not with --no-transaction)"
+            }
             Self::Usage => "the command line makes no sense",
             Self::BadDatabase => "not a database, or not one that can be used this way",
             Self::NoSuchFile => "a file or directory that must exist does not",

@@ -93,7 +93,7 @@ struct BatchArgs {
     ///
     /// Needed for what cannot run in a transaction together with other statements, such as
     /// VACUUM, and for scripts with a BEGIN of their own. What has been done is not undone when
-    /// a later statement fails, and the batch is not tried again.
+    /// a later statement fails, and the batch is not tried again. It does not go with --if.
     #[arg(long)]
     no_transaction: bool,
 

@@ -50,7 +50,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     (
         "refused",
         "BEGIN, COMMIT and ROLLBACK without --no-transaction; INSTALL and LOAD: no extension is \
-         loaded and none is fetched. Commands of the shells, such as .tables.",
+         loaded and none is fetched, unless the SQL itself sets autoload_known_extensions. Commands of the shells, such as .tables.",
     ),
 ];
 

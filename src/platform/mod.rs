@@ -30,7 +30,7 @@ pub use unix::{
     entry,
     file::{
         Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, try_lock_exclusive, try_lock_shared, unlock,
+        lock_exclusive, lock_shared, takes_bytes, try_lock_exclusive, try_lock_shared, unlock,
     },
     host, signals, spawn,
 };

@@ -51,19 +51,25 @@ impl Batch<'_> {
     pub fn survey(&self, engine: &dyn Engine, file: &Path) -> Result<Plan, SqlError> {
         let mut seen = Seen::default();
         if let Some(condition) = self.condition {
-            let complete = engine.survey(file, condition, &mut |statement| {
-                seen.parameters(statement, self.parameters)?;
-                seen.condition(&statement.kind())
-            })?;
+            let complete = engine
+                .survey(file, condition, &mut |statement| {
+                    seen.parameters(statement, self.parameters)?;
+                    seen.condition(&statement.kind())
+                })
+                .map_err(in_condition)?;
             seen.check_condition(complete)?;
         }
-        let mut kinds = Vec::new();
+        let (mut kinds, mut named) = (Vec::new(), Vec::new());
         let complete = engine.survey(file, self.sql, &mut |statement| {
             seen.parameters(statement, self.parameters)?;
             kinds.push(statement.kind());
+            named.extend(statement.named_files());
             Ok(())
         })?;
         let plan = self.form().plan(&kinds, complete)?;
+        // One that turns out to write says so before its first row, but not before another's.
+        let streams = plan.streams && (engine.knows_what_reads() || kinds.len() == 1);
+        let plan = Plan { streams, named, ..plan };
         if complete {
             seen.refuse_unused(self.parameters)?;
         }
@@ -74,7 +80,7 @@ impl Batch<'_> {
     pub fn only_reads(&self, session: &dyn Session) -> bool {
         let writes = || SqlError::new(Trouble::NeedsWrite, "");
         let judged = session.script(self.sql, &mut |statement| match statement.kind() {
-            Kind::Read | Kind::Setting => Ok(()),
+            Kind::Read | Kind::Setting | Kind::Neutral => Ok(()),
             _ => Err(writes()),
         });
         judged.is_ok() && !self.wal
@@ -105,6 +111,10 @@ impl Batch<'_> {
             if run.phase == Phase::Body {
                 session.be_patient(grace.commit);
                 session.control(Control::Commit)?;
+            } else if !session.is_outside_transaction() {
+                let message = "the script ends inside a transaction of its own";
+                return Err(SqlError::new(Trouble::Statement, message)
+                    .hint("nothing since its BEGIN is kept: add COMMIT"));
             }
             Ok(run.done)
         });
@@ -150,13 +160,21 @@ impl Run<'_> {
         self.done.statements += 1;
         self.done.changed += statement
             .run(self.batch.parameters, self.sink)
-            .map_err(|error| self.in_statement(error))?;
+            .map_err(|error| self.in_statement(error, &kind))?;
         Ok(())
     }
 
-    /// Says which statement failed, where there are several and no position tells.
-    fn in_statement(&self, mut error: SqlError) -> SqlError {
+    /// Says which statement failed, where there are several and no position tells, and what of a
+    /// loose batch stays.
+    fn in_statement(&self, mut error: SqlError, kind: &Kind) -> SqlError {
         let place = self.done.statements;
+        if let Kind::Attach(Some(file)) = kind {
+            error.message = format!("`{}`: {}", file.display(), error.message);
+        }
+        if self.batch.loose && place > 1 {
+            let hint = "the statements before it stay done: do not repeat them";
+            error.hint = Some(error.hint.map_or(hint.to_owned(), |more| format!("{hint}; {more}")));
+        }
         if error.trouble == Trouble::Statement && error.offset.is_none() && place > 1 {
             error.message = format!("statement {place}: {}", error.message);
         }
@@ -169,17 +187,24 @@ impl Run<'_> {
         let Some(condition) = self.batch.condition else { return Ok(()) };
         let mut answer = Answer::default();
         let session = self.session;
-        session.script(condition, &mut |statement| {
-            self.seen.parameters(statement, self.batch.parameters)?;
-            self.seen.condition(&statement.kind())?;
-            statement.run(self.batch.parameters, &mut answer).map(|_changed| ())
-        })?;
+        session
+            .script(condition, &mut |statement| {
+                self.seen.parameters(statement, self.batch.parameters)?;
+                self.seen.condition(&statement.kind())?;
+                statement.run(self.batch.parameters, &mut answer).map(|_changed| ())
+            })
+            .map_err(in_condition)?;
         self.seen.check_condition(true)?;
         if answer.is_true {
             return Ok(());
         }
         Err(SqlError::new(Trouble::ConditionFalse, "the condition of --if is not true"))
     }
+}
+
+/// Says that it is not the batch that is wrong. A place would be one in the condition.
+fn in_condition(error: SqlError) -> SqlError {
+    SqlError { message: format!("--if: {}", error.message), offset: None, ..error }
 }
 
 /// What was seen of parameters and of the condition.

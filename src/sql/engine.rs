@@ -30,6 +30,8 @@ pub enum Kind {
     Unclear,
     /// It sets something of the connection, which works only outside a transaction.
     Setting,
+    /// It sets something of the connection, inside a transaction or outside.
+    Neutral,
     /// It adds a database file to the connection; `None` where the name is not a plain text.
     Attach(Option<PathBuf>),
     /// It has to stand alone, outside a transaction, exclusively: the word says which it is.
@@ -72,6 +74,10 @@ pub trait Watch: Send + Sync {
 
 /// An engine, ready to judge scripts and to open files.
 pub trait Engine {
+    /// Whether [`Kind::Read`] is beyond doubt. A `SELECT` of DuckDB may draw a number from a
+    /// sequence; then the file refuses, opened read-only, once the statement runs.
+    fn knows_what_reads(&self) -> bool;
+
     /// Judges every statement of a script as far as that is possible from outside, without any
     /// native lock. Calls `visit` for each; stops early, and returns `false`, where a statement
     /// can be judged only with the database open (its table may not exist yet).
@@ -101,6 +107,10 @@ pub trait Judged {
     /// The parameters it has, in the order of their numbers: `None` for those without a name. A
     /// name has no prefix (`:`, `@`, `$`).
     fn parameters(&self) -> Vec<Option<String>>;
+    /// The files that it names, as far as it might write to one: none of them may be the database.
+    fn named_files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 }
 
 /// An open database. Dropping it closes the file and forgets what was not committed.

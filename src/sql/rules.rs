@@ -31,6 +31,8 @@ pub struct Plan {
     pub streams: bool,
     /// The files it attaches.
     pub attached: Vec<PathBuf>,
+    /// Other files that it names and might write to.
+    pub named: Vec<PathBuf>,
 }
 
 /// Where a batch stands.
@@ -69,7 +71,7 @@ impl Form {
                 "the file that ATTACH names must be a plain text: it is locked before the batch",
             )),
             (Phase::Loose, _) => Ok(Step::Run),
-            (Phase::Lead, Kind::Setting | Kind::Attach(_)) => Ok(Step::Run),
+            (Phase::Lead, Kind::Setting | Kind::Neutral | Kind::Attach(_)) => Ok(Step::Run),
             (Phase::Lead, Kind::Alone(word)) if self.conditional => {
                 Err(usage(&format!("{word} runs outside a transaction, so --if cannot guard it")))
             }
@@ -83,7 +85,9 @@ impl Form {
                 *phase = Phase::Body;
                 Ok(Step::BeginAndRun)
             }
-            (Phase::Body, Kind::Read | Kind::Write | Kind::Unclear) => Ok(Step::Run),
+            (Phase::Body, Kind::Read | Kind::Write | Kind::Unclear | Kind::Neutral) => {
+                Ok(Step::Run)
+            }
             (Phase::Body, Kind::Setting) => Err(usage("a setting has no effect in a transaction")
                 .hint("put it first in the batch, or use --no-transaction")),
             (Phase::Body, Kind::Attach(_)) => Err(usage("ATTACH comes too late")
@@ -95,6 +99,9 @@ impl Form {
 
     /// Returns what a batch of these statements needs; `complete` if they are all of it.
     pub(super) fn plan(self, kinds: &[Kind], complete: bool) -> Result<Plan, SqlError> {
+        if self.loose && self.conditional {
+            return Err(usage("--if needs the transaction that --no-transaction leaves out"));
+        }
         if complete && kinds.is_empty() {
             return Err(usage("there is no SQL, or only comments")
                 .hint("give a statement after FILE, with -f PATH, or on standard input with -"));
@@ -120,6 +127,7 @@ impl Form {
             is_certain: complete,
             streams: !writes && only(|kind| *kind != Kind::Unclear),
             attached: attached.collect(),
+            named: Vec::new(),
         })
     }
 }
@@ -180,7 +188,7 @@ mod tests {
     #[test]
     fn only_what_writes_needs_the_lock_alone() {
         assert_eq!(plan(&[Kind::Read, Kind::Read]).access, Access::Read);
-        assert!(plan(&[Kind::Setting, Kind::Read]).streams);
+        assert!(plan(&[Kind::Setting, Kind::Neutral, Kind::Read, Kind::Neutral]).streams);
         assert_eq!(plan(&[Kind::Read, Kind::Write]).access, Access::Write);
         assert_eq!(plan(&[attach(), Kind::Read]).access, Access::Write);
         let unclear = plan(&[Kind::Unclear]);
@@ -232,5 +240,7 @@ mod tests {
         assert!(refused(form, &[], true).starts_with("there is no SQL"));
         let loose = Form { loose: true, ..form };
         assert!(refused(loose, &[Kind::Extension("LOAD")], true).starts_with("LOAD is not"));
+        let conditional = Form { conditional: true, ..loose };
+        assert!(refused(conditional, &[Kind::Write], true).starts_with("--if needs"));
     }
 }

@@ -33,6 +33,7 @@
 //! | `sql_recipes` | the recipes of the manual, each by fifty processes |
 //! | `sql_retry` | foreign writers and readers: waiting, trying again, giving up |
 //! | `sql_terminal` | Ctrl-C and other signals during a batch, and the progress line |
+//! | `sql_traps` | defects that were found and mended, each with its story |
 //! | `sql_values` | every kind of value in every format, against SQLite's own shell |
 //! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
@@ -82,6 +83,7 @@ mod sql_output;
 mod sql_recipes;
 mod sql_retry;
 mod sql_terminal;
+mod sql_traps;
 mod sql_values;
 mod status_file;
 mod storm;

@@ -48,10 +48,21 @@ pub(super) struct Attempts<'a> {
 
 /// How the tries ended.
 pub(super) enum Verdict {
-    /// It is over.
+    /// The batch is done; what it yielded is still to be printed.
+    Done(Box<Yield>),
+    /// It is over, and there is nothing to print.
     Over(Outcome),
     /// The lock has to be taken in another mode.
     TakeAgain(Access),
+}
+
+/// What a batch yielded.
+pub(super) struct Yield {
+    taker: Taker,
+    done: Done,
+    story: Story,
+    /// How the file was open.
+    access: Access,
 }
 
 /// What has happened so far.
@@ -76,7 +87,7 @@ impl Attempts<'_> {
         loop {
             let begun = Instant::now();
             self.sql.watching.begin();
-            let taker = output.taker(self.is_certain(output));
+            let taker = output.taker(self.prints_at_once(output), &self.sql.watching);
             let mut taker = taker.map_err(|error| self.fail(error.into()))?;
             let grace = self.grace(locks, story.retries);
             let mut open = false;
@@ -84,9 +95,16 @@ impl Attempts<'_> {
             self.sql.watching.finish();
             story.ran = begun.elapsed();
             match tried {
-                Ok(done) => return self.finish(output, taker, done, &story),
+                Ok(done) => {
+                    return Ok(Verdict::Done(Box::new(Yield {
+                        taker,
+                        done,
+                        story,
+                        access: self.access,
+                    })));
+                }
                 Err(error) => match error.trouble {
-                    Trouble::NeedsWrite if self.is_free_to_write() => {
+                    Trouble::NeedsWrite if self.is_free_to_write() && !taker.has_printed() => {
                         return Ok(Verdict::TakeAgain(Access::Write));
                     }
                     Trouble::NeedsWrite if error.message == ONLY_READS => {
@@ -99,8 +117,11 @@ impl Attempts<'_> {
                     Trouble::Output if is_broken_pipe(&error) => {
                         return Ok(Verdict::Over(Outcome::Ok));
                     }
+                    Trouble::Busy | Trouble::Output if self.sql.watching.arrived().is_some() => {
+                        return Err(self.fail(SqlError::new(Trouble::Interrupted, "")));
+                    }
                     Trouble::Busy if open && self.sql.batch.loose => {
-                        return Err(self.given_up(Outcome::Timeout, &story, &error));
+                        return Err(self.out_of_time(locks, &story, &error));
                     }
                     Trouble::Busy if !taker.has_printed() => {
                         self.wait(locks, &error, &mut story)?;
@@ -111,10 +132,14 @@ impl Attempts<'_> {
         }
     }
 
-    /// Whether what is printed stays: rows that are only read, and those of statements that are
-    /// not undone. The document of `--json` is printed whole or not at all.
-    fn is_certain(&self, output: &Output) -> bool {
-        (self.plan.streams || self.sql.batch.loose) && output.format.is_some()
+    /// Whether rows are printed as they come: those that are only read, and those of statements
+    /// that are not undone. The document of `--json` is printed whole or not at all.
+    fn prints_at_once(&self, output: &Output) -> bool {
+        let stays = match self.access {
+            Access::Read => self.plan.streams,
+            Access::Write => self.sql.batch.loose,
+        };
+        stays && output.format.is_some()
     }
 
     fn is_free_to_write(&self) -> bool {
@@ -151,7 +176,14 @@ impl Attempts<'_> {
             let mut sink = sink(output, taker.writer())?;
             batch.attempt(&*session, self.access, grace, &mut *sink)?
         };
-        session.close()?;
+        // The batch is committed: whatever this is, it must not be told as a failure of the batch.
+        if let Err(error) = session.close() {
+            let file = self.sql.shown(path);
+            self.sql.voice.warn(&format!(
+                "the batch is done, but {file} could not be tidied up: {}",
+                error.message
+            ));
+        }
         Ok(done)
     }
 
@@ -169,15 +201,11 @@ impl Attempts<'_> {
         }
         let begun = Instant::now();
         self.settle(locks, story)?;
+        if self.is_late(locks) {
+            self.name_who_is_seen(locks)?;
+            return Err(self.out_of_time(locks, story, error));
+        }
         if begun.elapsed() < WAS_BUSY {
-            if self.is_late(locks) {
-                let outcome = match locks.patience.nonblock {
-                    true => Outcome::WouldBlock,
-                    false => Outcome::Timeout,
-                };
-                self.name_who_is_seen(locks)?;
-                return Err(self.given_up(outcome, story, error));
-            }
             let backoff =
                 Backoff { delay: request.retry_delay, max_delay: request.retry_max_delay };
             let pause = pause(backoff, story.unseen);
@@ -248,6 +276,14 @@ impl Attempts<'_> {
         Some(deadline.saturating_duration_since(Instant::now()))
     }
 
+    fn out_of_time(&self, locks: &Locks, story: &Story, error: &SqlError) -> Failure {
+        let outcome = match locks.patience.nonblock {
+            true => Outcome::WouldBlock,
+            false => Outcome::Timeout,
+        };
+        self.given_up(outcome, story, error)
+    }
+
     fn given_up(&self, outcome: Outcome, story: &Story, error: &SqlError) -> Failure {
         let file = self.sql.shown(&self.database.path);
         let message = match outcome {
@@ -269,47 +305,43 @@ impl Attempts<'_> {
     fn fail(&self, error: SqlError) -> Failure {
         tell::failure(error, &self.sql.batch, &self.database.path, self.sql)
     }
+}
 
-    /// Prints what was held back and how it went. The batch is committed by now.
-    fn finish(
-        &self,
-        output: &Output,
-        mut taker: Taker,
-        done: Done,
-        story: &Story,
-    ) -> Result<Verdict, Failure> {
-        let voice = self.sql.voice;
+impl Yield {
+    /// Prints what was held back and how it went. The batch is committed by now and the locks are
+    /// given back: a reader of the output may take as long as it likes.
+    pub(super) fn print(self, output: &Output, sql: &Sql<'_>) -> Result<(), Failure> {
+        let Self { mut taker, done, story, access } = self;
         let told = match output.format {
-            None => taker.writer().write_all(footer(done, story).as_bytes()),
+            None => taker.writer().write_all(footer(done, &story).as_bytes()),
             Some(_) => Ok(()),
         };
+        sql.watching.let_go();
         match told.and_then(|()| output.finish(taker)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             Err(error) => {
                 let failure = Failure::new(Outcome::IoError, "cannot write the results");
                 let failure = failure.caused_by(error);
-                return Err(match self.access {
+                return Err(match access {
                     Access::Read => failure,
                     Access::Write => failure.hint("the batch itself is done; do not repeat it"),
                 });
             }
         }
-        if self.access == Access::Write && !voice.is_json() {
-            voice.detail(|| match done.changed {
+        if access == Access::Write && !sql.voice.is_json() {
+            sql.voice.detail(|| match done.changed {
                 1 => "1 row changed".to_owned(),
                 count => format!("{count} rows changed"),
             });
         }
-        voice.detail(|| {
+        sql.voice.detail(|| {
             let (tries, waited) = (story.retries + 1, story.waited.as_millis());
             let tries = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
-            format!(
-                "done in {tries}, {waited}ms waited between them, {}ms run",
-                story.ran.as_millis()
-            )
+            let ran = story.ran.as_millis();
+            format!("done in {tries}, {waited}ms waited between them, {ran}ms run")
         });
-        Ok(Verdict::Over(Outcome::Ok))
+        Ok(())
     }
 }
 

@@ -95,7 +95,13 @@ fn known_engine(path: &Path, request: &SqlRequest) -> Result<EngineName, Failure
     match found.engine {
         Format::Sqlite { .. } => Ok(EngineName::Sqlite),
         Format::DuckDb => Ok(EngineName::DuckDb),
-        Format::Empty => Ok(request.create.flatten().unwrap_or_else(|| by_ending(path))),
+        Format::Empty => match request.create.flatten().unwrap_or_else(|| by_ending(path)) {
+            EngineName::DuckDb => {
+                Err(bad(format!("`{file}` is empty, which DuckDB does not open"))
+                    .hint("remove it and make it anew with --create"))
+            }
+            EngineName::Sqlite => Ok(EngineName::Sqlite),
+        },
         Format::Unknown if path.is_dir() => {
             Err(bad(format!("`{file}` is a directory, not a database file")))
         }

@@ -45,7 +45,7 @@ pub fn sql(
     id: ClaimId,
 ) -> Result<End, Failure> {
     let text = script::read(&request)?;
-    let parameters = parameters(&request);
+    let parameters = parameters(&request)?;
     let batch = Batch {
         sql: &text,
         condition: request.condition.as_deref(),
@@ -78,6 +78,7 @@ impl Sql<'_> {
             let database = Database::find(self.request, self.voice, &self.watching)?;
             let plan = self.survey(&database)?;
             self.refuse_database_as_output(&plan)?;
+            self.refuse_twins(&plan, &database)?;
             let mut access = self.access(&plan, &database)?;
             let mut is_settled = self.request.mode.is_some() || database.is_missing();
             loop {
@@ -95,6 +96,13 @@ impl Sql<'_> {
                 let verdict = attempts.run(&locks, &output);
                 let lost = locks.release(self.voice);
                 match verdict {
+                    Ok(Verdict::Done(result)) => {
+                        let printed = result.print(&output, self);
+                        return match printed {
+                            Ok(()) => Ok(tell_lost(&lost, Outcome::Ok, self.voice)),
+                            Err(failure) => Err(failure),
+                        };
+                    }
                     Ok(Verdict::TakeAgain(other)) => {
                         tracing::debug!(?other, "the lock is taken in the other mode");
                         (access, is_settled) = (other, true);
@@ -102,7 +110,10 @@ impl Sql<'_> {
                     Ok(Verdict::Over(outcome)) => {
                         return Ok(tell_lost(&lost, outcome, self.voice));
                     }
-                    Err(failure) => return Ok(conflict(failure, &self.request.lock, self.voice)),
+                    Err(failure) => {
+                        tell_lost(&lost, failure.outcome, self.voice);
+                        return Ok(conflict(failure, &self.request.lock, self.voice));
+                    }
                 }
             }
         }
@@ -143,12 +154,33 @@ impl Sql<'_> {
 
     /// The rows would take the place of the data.
     fn refuse_database_as_output(&self, plan: &Plan) -> Result<(), Failure> {
-        let Some(path) = &self.request.output else { return Ok(()) };
-        let Some(what) = reserved(path, &targets(&self.request.lock, &self.files(plan))) else {
-            return Ok(());
-        };
-        let message = format!("the results cannot go to `{}`: it is {what}", path.display());
-        Err(Failure::new(Outcome::Usage, message).hint("name another file after --output"))
+        let targets = targets(&self.request.lock, &self.files(plan));
+        for path in self.request.output.iter().chain(&plan.named) {
+            if let Some(what) = reserved(path, &targets) {
+                let message =
+                    format!("data cannot be copied to `{}`: it is {what}", path.display());
+                return Err(Failure::new(Outcome::Usage, message).hint("name another file"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A file that a process opens twice loses its engine's locks, or waits for itself.
+    fn refuse_twins(&self, plan: &Plan, database: &Database) -> Result<(), Failure> {
+        let mut known = vec![(database.path.as_path(), identity(&database.path))];
+        for file in &plan.attached {
+            let id = identity(file);
+            let twin =
+                known.iter().find(|(path, known)| *path == file || id.is_some() && *known == id);
+            if let Some((twin, _)) = twin {
+                let (file, twin) = (file.display(), self.shown(twin));
+                let message = format!("`{file}` is attached, and is the same file as {twin}");
+                return Err(Failure::new(Outcome::Usage, message)
+                    .hint("attach each file once, by one name"));
+            }
+            known.push((file, id));
+        }
+        Ok(())
     }
 
     fn lock(&self, plan: &Plan, access: Access) -> Result<Locks, Failure> {
@@ -171,7 +203,15 @@ impl Sql<'_> {
     }
 }
 
-fn parameters(request: &SqlRequest) -> Parameters {
+fn parameters(request: &SqlRequest) -> Result<Parameters, Failure> {
+    let names = request.named.iter().enumerate();
+    let twice = names.clone().find(|(place, (name, _))| {
+        request.named[..*place].iter().any(|(before, _)| before == name)
+    });
+    if let Some((_, (name, _))) = twice {
+        let name = crate::report::escaped(name);
+        return Err(Failure::new(Outcome::Usage, format!("parameter `{name}` is given twice")));
+    }
     let value = |value: &ParameterValue| match value {
         ParameterValue::Text(text) => Value::Text(text.clone()),
         ParameterValue::Null => Value::Null,
@@ -179,10 +219,10 @@ fn parameters(request: &SqlRequest) -> Parameters {
         ParameterValue::Integer(number) => Value::Integer(*number),
         ParameterValue::Real(number) => Value::Real(*number),
     };
-    Parameters {
+    Ok(Parameters {
         named: request.named.iter().map(|(name, given)| (name.clone(), value(given))).collect(),
         positional: request.values.iter().cloned().map(Value::Text).collect(),
-    }
+    })
 }
 
 /// Returns the identity of the file at a path, `None` if there is none.

@@ -8,18 +8,28 @@ use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::{NamedTempFile, SpooledTempFile};
 
+use super::watching::Watching;
 use crate::cli::sql_args::{ResultFormat, SqlRequest};
 use crate::commands::voice::Voice;
 use crate::error::Failure;
 use crate::outcome::Outcome;
-use crate::platform::host;
+use crate::platform::{self, host};
+use crate::sql::Watch;
 use crate::sql::format::{Format, Style};
 
 /// What is held back in memory; more goes to a temporary file.
 const HELD_BYTES: usize = 1 << 20;
+
+/// What a pipe that is ready takes without blocking (PIPE_BUF on Linux).
+const PIPE_BYTES: usize = 4096;
+
+/// How often a signal is listened for while a reader takes its time.
+const LISTENING: Duration = Duration::from_millis(50);
 
 /// What is written at once.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -50,8 +60,36 @@ pub(super) enum Taker {
 
 /// Standard output, and how much it was given.
 pub(super) struct Counted {
-    output: BufWriter<io::Stdout>,
+    output: BufWriter<Patient>,
     bytes: usize,
+}
+
+/// Standard output whose reader may take its time: a signal is heard while it does.
+struct Patient {
+    output: io::Stdout,
+    watching: Arc<Watching>,
+    /// A regular file takes everything at once.
+    is_file: bool,
+}
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_file {
+            return self.output.write(bytes);
+        }
+        while !platform::takes_bytes(&self.output, LISTENING)? {
+            if self.watching.interrupted() {
+                return Err(io::Error::other("interrupted"));
+            }
+        }
+        // What a pipe that is ready takes without blocking (PIPE_BUF).
+        let written = self.output.write(&bytes[..bytes.len().min(PIPE_BYTES)])?;
+        self.output.flush().map(|()| written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
 }
 
 impl Write for Counted {
@@ -94,12 +132,15 @@ impl Output {
         self.style.terminal
     }
 
-    /// Returns what takes the rows of the next try; `certain` if it will not be repeated once it
+    /// Returns what takes the rows of the next try; `at_once` if it will not be repeated once it
     /// has printed something.
-    pub(super) fn taker(&self, certain: bool) -> io::Result<Taker> {
+    pub(super) fn taker(&self, at_once: bool, watching: &Arc<Watching>) -> io::Result<Taker> {
         match &self.target {
-            Target::StandardOutput if certain => {
-                let output = BufWriter::with_capacity(BUFFER_BYTES, io::stdout());
+            Target::StandardOutput if at_once => {
+                let is_file = platform::facts(io::stdout()).is_ok_and(|facts| facts.regular);
+                let (output, watching) = (io::stdout(), Arc::clone(watching));
+                let output = Patient { output, watching, is_file };
+                let output = BufWriter::with_capacity(BUFFER_BYTES, output);
                 Ok(Taker::Direct(Counted { output, bytes: 0 }))
             }
             Target::StandardOutput => Ok(Taker::Held(SpooledTempFile::new(HELD_BYTES))),
@@ -127,6 +168,7 @@ impl Output {
             }
             (Taker::File(output), Target::File { path, .. }) => {
                 let file = output.into_inner().map_err(io::IntoInnerError::into_error)?;
+                file.as_file().sync_all()?;
                 file.persist(path).map(drop).map_err(|error| error.error)
             }
             (Taker::File(_), Target::StandardOutput) => Ok(()),

@@ -35,7 +35,11 @@ pub(super) fn failure(error: SqlError, batch: &Batch<'_>, path: &Path, sql: &Sql
     let outcome = match error.trouble {
         Trouble::Busy => Outcome::WouldBlock,
         // The engine itself said so of a batch that reads.
-        Trouble::NeedsWrite if error.code.is_some() => return recovers_shared(error, path, sql),
+        Trouble::NeedsWrite
+            if error.code.is_some_and(|code| code.starts_with("SQLITE_READONLY_")) =>
+        {
+            return recovers_shared(error, path, sql);
+        }
         Trouble::NeedsWrite => return writes_shared(),
         Trouble::Interrupted => return interrupted(path, sql),
         Trouble::Statement => {

@@ -57,6 +57,11 @@ impl Watching {
         }
     }
 
+    /// Lets signals act as they do anywhere: there is nothing left to undo.
+    pub(super) fn let_go(&self) {
+        self.signals.let_through();
+    }
+
     /// Returns the signal that ended the batch.
     pub(super) fn arrived(&self) -> Option<Arrival> {
         *self.arrived.lock().unwrap_or_else(PoisonError::into_inner)

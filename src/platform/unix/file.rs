@@ -79,6 +79,24 @@ pub fn facts_of_link(path: &Path) -> io::Result<Facts> {
     Ok(Facts::from(fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?))
 }
 
+/// Whether a pipe, a terminal or a socket takes bytes, waiting for at most `limit`. One whose
+/// reader is gone does, and the write then fails.
+///
+/// # Errors
+/// What poll(2) says. A signal only shortens the wait.
+pub fn takes_bytes(file: impl AsFd, limit: std::time::Duration) -> io::Result<bool> {
+    let mut polled = [rustix::event::PollFd::new(&file, rustix::event::PollFlags::OUT)];
+    let limit = rustix::event::Timespec {
+        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(limit.subsec_nanos()),
+    };
+    match rustix::event::poll(&mut polled, Some(&limit)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Whether this process may execute a file.
 pub fn is_executable(path: &Path) -> bool {
     fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()

@@ -39,7 +39,11 @@ const CODES: &[(Code, &str, Trouble)] = &[
 /// Words that tell more than the code. The first that is found counts.
 const WORDS: &[(Code, &str, Trouble)] = &[
     (Code::DUCKDB_V2_ERROR_IO_GENERAL, "Could not set lock on file", Trouble::Busy),
-    (Code::DUCKDB_V2_ERROR_DATABASE_TRANSACTION, "onflict", Trouble::Busy),
+    (Code::DUCKDB_V2_ERROR_DATABASE_TRANSACTION, "Could not write file", Trouble::Io),
+    (Code::DUCKDB_V2_ERROR_DATABASE_TRANSACTION, "No space left on device", Trouble::Io),
+    (Code::DUCKDB_V2_ERROR_DATABASE_TRANSACTION, "Transaction conflict", Trouble::Busy),
+    (Code::DUCKDB_V2_ERROR_DATABASE_TRANSACTION, "write-write conflict", Trouble::Busy),
+    (Code::DUCKDB_V2_ERROR_DATABASE_TRANSACTION, "Conflict on ", Trouble::Busy),
     (Code::DUCKDB_V2_ERROR_DATABASE_TRANSACTION, "in read-only mode", Trouble::NeedsWrite),
     (Code::DUCKDB_V2_ERROR_INPUT_INVALID, "is attached in read-only mode", Trouble::NeedsWrite),
     (Code::DUCKDB_V2_ERROR_IO_GENERAL, "valid DuckDB database file", Trouble::NotADatabase),
@@ -102,6 +106,9 @@ pub(super) fn of_opening(refusal: &Refusal) -> SqlError {
             .hint("run the duckdb shell under the lock: dbguard exec FILE -- duckdb"),
         Trouble::Statement => not_a_database(error),
         Trouble::NotADatabase if newer => error.hint("open it with the DuckDB that wrote it"),
+        Trouble::NotADatabase if error.message.contains("Corruption") => {
+            error.hint("make a copy of the file and its .wal first")
+        }
         _ => error,
     }
 }

@@ -14,9 +14,9 @@ pub(super) fn of(connection: &Connection, parsed: &Parsed) -> Result<Kind, Refus
     let words = || Words::of(connection, parsed);
     Ok(match parsed.statement_type() {
         // What these set is gone with the connection, and a transaction does not forbid it.
+        StatementType::DUCKDB_V2_STATEMENT_TYPE_SET
+        | StatementType::DUCKDB_V2_STATEMENT_TYPE_VARIABLE_SET => Kind::Neutral,
         StatementType::DUCKDB_V2_STATEMENT_TYPE_SELECT
-        | StatementType::DUCKDB_V2_STATEMENT_TYPE_SET
-        | StatementType::DUCKDB_V2_STATEMENT_TYPE_VARIABLE_SET
         | StatementType::DUCKDB_V2_STATEMENT_TYPE_PREPARE
         | StatementType::DUCKDB_V2_STATEMENT_TYPE_EXPORT => Kind::Read,
         StatementType::DUCKDB_V2_STATEMENT_TYPE_INSERT
@@ -52,6 +52,21 @@ pub(super) fn of(connection: &Connection, parsed: &Parsed) -> Result<Kind, Refus
     })
 }
 
+/// Returns the files that a statement which copies data names.
+pub(super) fn files(connection: &Connection, parsed: &Parsed) -> Result<Vec<PathBuf>, Refusal> {
+    let copies = matches!(
+        parsed.statement_type(),
+        StatementType::DUCKDB_V2_STATEMENT_TYPE_COPY
+            | StatementType::DUCKDB_V2_STATEMENT_TYPE_EXPORT
+    );
+    if !copies {
+        return Ok(Vec::new());
+    }
+    let words = Words::of(connection, parsed)?;
+    let texts = words.tokens.iter().filter_map(|token| words.text_of(token));
+    Ok(texts.map(PathBuf::from).collect())
+}
+
 /// Whether a statement of [`Kind::Transaction`] begins one.
 pub(super) fn begins(connection: &Connection, parsed: &Parsed) -> Result<bool, Refusal> {
     let words = Words::of(connection, parsed)?;
@@ -60,11 +75,14 @@ pub(super) fn begins(connection: &Connection, parsed: &Parsed) -> Result<bool, R
 
 /// An `ATTACH` with the path that it names. A database in memory is no file.
 fn attachment(words: &Words<'_>) -> Kind {
-    match words.first_text() {
+    match words.only_text() {
         Some(path) if path.is_empty() || path == ":memory:" => Kind::Read,
         path => Kind::Attach(path.map(PathBuf::from)),
     }
 }
+
+/// The type of a text in single quotes.
+const LITERAL: TokenType = TokenType::DUCKDB_V2_TOKEN_TYPE_STRING_LITERAL;
 
 /// The tokens of a statement, without comments.
 struct Words<'a> {
@@ -93,11 +111,19 @@ impl<'a> Words<'a> {
         self.begin_with("CHECKPOINT") || self.begin_with("FORCE")
     }
 
-    /// Returns the first token that is a text, unless the text has escapes.
-    fn first_text(&self) -> Option<String> {
-        let literal = TokenType::DUCKDB_V2_TOKEN_TYPE_STRING_LITERAL;
-        let token = self.tokens.iter().find(|token| token.token_type == literal)?;
-        let inner = self.word(token).strip_prefix('\'')?.strip_suffix('\'')?;
+    /// Returns the first token that is a text, unless it is only a part of an expression.
+    fn only_text(&self) -> Option<String> {
+        let is_text = |token: &Token| token.token_type == LITERAL;
+        let place = self.tokens.iter().position(is_text)?;
+        let next = self.tokens.get(place + 1).map_or("", |token| self.word(token));
+        let ends = next.eq_ignore_ascii_case("as") || matches!(next, "" | "(" | ";");
+        self.text_of(&self.tokens[place]).filter(|_| ends)
+    }
+
+    /// Returns what a text says, unless it has escapes.
+    fn text_of(&self, token: &Token) -> Option<String> {
+        let text = Some(token).filter(|token| token.token_type == LITERAL)?;
+        let inner = self.word(text).strip_prefix('\'')?.strip_suffix('\'')?;
         Some(inner.replace("''", "'"))
     }
 }

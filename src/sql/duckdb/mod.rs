@@ -78,6 +78,10 @@ impl DuckDb {
 }
 
 impl Engine for DuckDb {
+    fn knows_what_reads(&self) -> bool {
+        false
+    }
+
     fn survey(
         &self,
         _file: &Path,
@@ -97,6 +101,10 @@ impl Engine for DuckDb {
         missing: Missing,
     ) -> Result<Box<dyn Session>, SqlError> {
         let instance = self.instance().map_err(|refusal| sorted(&refusal))?;
+        if file.to_str().is_none() {
+            let message = "DuckDB opens no file whose name is not UTF-8";
+            return Err(SqlError::new(Trouble::Usage, message).hint("rename it"));
+        }
         let name = name::of(file);
         attach(&instance, &name, file, access, missing)?;
         let connection = connect(&instance)?;
@@ -125,6 +133,7 @@ fn survey(
         visit(&Surveyed {
             kind: kind::of(connection, &parsed).map_err(|refusal| sorted(&refusal))?,
             parameters: parameters::names(&parsed).map_err(|refusal| sorted(&refusal))?,
+            files: kind::files(connection, &parsed).map_err(|refusal| sorted(&refusal))?,
         })?;
     }
     Ok(())
@@ -142,6 +151,7 @@ fn text_of(sql: &str) -> Result<CString, SqlError> {
 struct Surveyed {
     kind: Kind,
     parameters: Vec<Option<String>>,
+    files: Vec<PathBuf>,
 }
 
 impl Judged for Surveyed {
@@ -151,6 +161,10 @@ impl Judged for Surveyed {
 
     fn parameters(&self) -> Vec<Option<String>> {
         self.parameters.clone()
+    }
+
+    fn named_files(&self) -> Vec<PathBuf> {
+        self.files.clone()
     }
 }
 

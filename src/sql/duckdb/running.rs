@@ -29,12 +29,19 @@ pub(super) fn run(
         Err(refusal) => return Err(sort(&refusal)),
     }
     let first = rows.fetch().map_err(sorted)?;
-    if yields(parsed, &rows, first.as_ref()).map_err(sorted)? {
-        give(connection, rows, first, sink, sort)?;
-    } else {
-        rows.drain().map_err(sorted)?;
+    if !yields(parsed, &rows, first.as_ref()).map_err(sorted)? {
+        return rows.drain().map_err(sorted);
     }
-    Ok(0)
+    let given = give(connection, rows, first, sink, sort)?;
+    // Every row that such a statement returns is one that it changed.
+    let changes = matches!(
+        parsed.statement_type(),
+        StatementType::DUCKDB_V2_STATEMENT_TYPE_INSERT
+            | StatementType::DUCKDB_V2_STATEMENT_TYPE_UPDATE
+            | StatementType::DUCKDB_V2_STATEMENT_TYPE_DELETE
+            | StatementType::DUCKDB_V2_STATEMENT_TYPE_MERGE_INTO
+    );
+    Ok(if changes { given } else { 0 })
 }
 
 /// Whether there are rows to tell of. A statement like `CHECKPOINT` has a column that says
@@ -52,15 +59,17 @@ fn yields(parsed: &Parsed, rows: &Rows<'_>, first: Option<&Chunk<'_>>) -> Result
     Ok(!matches!(fields.as_slice(), [(name, of)] if name == "Success" && of.id() == boolean))
 }
 
-/// Gives rows to the sink, a chunk at a time, so that memory does not grow with them.
+/// Gives rows to the sink, a chunk at a time, so that memory does not grow with them. Returns how
+/// many there were.
 fn give(
     connection: &Connection,
     mut rows: Rows<'_>,
     first: Option<Chunk<'_>>,
     sink: &mut dyn Sink,
     sort: Sort<'_>,
-) -> Result<(), SqlError> {
+) -> Result<u64, SqlError> {
     let sorted = |refusal: Refusal| sort(&refusal);
+    let mut given = 0;
     let fields = rows.schema().and_then(|schema| schema.fields()).map_err(sorted)?;
     let column = |(name, of): (String, _)| Column { name, type_name: Some(format!("{of}")) };
     let columns: Vec<Column> = fields.into_iter().map(column).collect();
@@ -68,6 +77,7 @@ fn give(
     let mut reader = Reader::new(connection, sink.voice());
     let mut next = first;
     while let Some(chunk) = next {
+        given += u64::try_from(chunk.rows()).unwrap_or(0);
         let read = reader.read(&chunk, &mut |cells: &[Cell<'_>]| {
             sink.row(cells).map_err(|error| Stop::Sorted(error.into()))
         });
@@ -77,7 +87,8 @@ fn give(
         })?;
         next = rows.fetch().map_err(sorted)?;
     }
-    Ok(sink.end()?)
+    sink.end()?;
+    Ok(given)
 }
 
 /// Why no more rows are read.

@@ -56,7 +56,7 @@ impl Open {
         }
     }
 
-    /// Detaches what the batch attached and left attached, the file itself last.
+    /// Returns what is attached, the file itself last.
     fn databases(&self) -> Result<Vec<String>, Refusal> {
         let listed = "SELECT database_name FROM duckdb_databases() WHERE NOT internal";
         let mut names = running::texts(&self.connection, listed)?;

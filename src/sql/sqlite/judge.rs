@@ -1,8 +1,8 @@
 //! What a statement is: by SQLite's own compiler, never by its words.
 //!
 //! While SQLite compiles a statement it asks an authorizer about everything the statement will
-//! do. The authorizer here takes notes, and allows all but a busy timeout. Whether the statement writes is
-//! `sqlite3_stmt_readonly`.
+//! do. The authorizer here takes notes, and allows all but a busy timeout. Whether the statement
+//! writes is `sqlite3_stmt_readonly`.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,7 +89,7 @@ pub(super) fn judge(connection: &Connection, statement: &Statement<'_>, notes: &
     for note in &noted {
         match note {
             Note::Pragma { name, has_value } => {
-                return pragma(name, *has_value, statement, plain);
+                return pragma(name, *has_value, plain);
             }
             Note::Attach(file) => return attach(file.as_deref()),
             Note::Detach => return Kind::Alone("DETACH"),
@@ -103,15 +103,33 @@ pub(super) fn judge(connection: &Connection, statement: &Statement<'_>, notes: &
     plain
 }
 
-fn pragma(name: &str, has_value: bool, statement: &Statement<'_>, plain: Kind) -> Kind {
+fn pragma(name: &str, has_value: bool, plain: Kind) -> Kind {
     match name {
         "journal_mode" if has_value => Kind::Alone("PRAGMA journal_mode"),
         "journal_mode" => Kind::Read,
         "wal_checkpoint" => Kind::Alone("PRAGMA wal_checkpoint"),
-        _ if has_value && plain == Kind::Read && statement.column_count() == 0 => Kind::Setting,
-        _ => plain,
+        _ if !has_value || plain != Kind::Read => plain,
+        // Without effect, or refused, in a transaction.
+        "foreign_keys" | "synchronous" | "temp_store" | "page_size" => Kind::Setting,
+        // Only for the transaction it stands in.
+        "defer_foreign_keys" => Kind::Read,
+        _ if ASKING.contains(&name) => Kind::Read,
+        _ => Kind::Neutral,
     }
 }
+
+/// The PRAGMAs whose value is what they are asked about.
+const ASKING: [&str; 9] = [
+    "foreign_key_check",
+    "foreign_key_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "quick_check",
+    "table_info",
+    "table_xinfo",
+];
 
 /// Databases in memory, and the temporary one without a name, are nobody else's.
 fn attach(file: Option<&str>) -> Kind {
@@ -213,6 +231,10 @@ mod tests {
 
     #[test]
     fn settings_of_the_connection_are_known() {
+        let neutral = "pragma case_sensitive_like = on; pragma secure_delete = on; \
+             pragma cache_size = 100; pragma recursive_triggers = on";
+        assert_eq!(kinds(neutral), vec![Kind::Neutral; 4]);
+        assert_eq!(kinds("pragma defer_foreign_keys = on"), [Kind::Read]);
         let set = "pragma foreign_keys = on; pragma synchronous = off; attach ':memory:' as m; \
              attach '' as n; attach 'file::memory:' as o; attach 'file:x?mode=memory' as p";
         assert_eq!(kinds(set), vec![Kind::Setting; 6]);

@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fallible_iterator::FallibleIterator;
 use rusqlite::config::DbConfig;
@@ -47,6 +47,10 @@ impl Sqlite {
 }
 
 impl Engine for Sqlite {
+    fn knows_what_reads(&self) -> bool {
+        true
+    }
+
     fn survey(
         &self,
         file: &Path,
@@ -117,12 +121,17 @@ fn open_unlocked(file: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(uri, flags)
 }
 
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// An open SQLite file.
 struct Database {
     connection: Connection,
     notes: Notes,
     access: Access,
-    /// How long SQLite itself may wait for a lock, in nanoseconds.
+    begun: Instant,
+    /// Until when SQLite itself may wait for a lock, in nanoseconds since it was opened.
     patience: Arc<AtomicU64>,
 }
 
@@ -142,18 +151,17 @@ impl Database {
         connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(look))?;
         let patience = Arc::new(AtomicU64::new(0));
         let (left, asked) = (Arc::clone(&patience), Arc::clone(watch));
-        let pause = u64::try_from(PAUSE.as_nanos()).unwrap_or(u64::MAX);
+        let begun = Instant::now();
         connection.busy_handler(Some(move |_tries| {
-            let left = left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(pause));
-            let waits = left.is_ok() && !asked.interrupted();
+            let waits =
+                nanoseconds(begun.elapsed()) < left.load(Ordering::Relaxed) && !asked.interrupted();
             if waits {
                 std::thread::sleep(PAUSE);
             }
             waits
         }))?;
         let notes = Notes::attach(&mut connection)?;
-        Ok(Self { connection, notes, access, patience })
+        Ok(Self { connection, notes, access, begun, patience })
     }
 
     fn execute(&self, sql: &str) -> Result<(), SqlError> {
@@ -212,8 +220,11 @@ impl Session for Database {
     }
 
     fn be_patient(&self, limit: Duration) {
-        let nanoseconds = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        self.patience.store(nanoseconds, Ordering::Relaxed);
+        let until = match limit.is_zero() {
+            true => 0,
+            false => nanoseconds(self.begun.elapsed().saturating_add(limit)),
+        };
+        self.patience.store(until, Ordering::Relaxed);
     }
 
     fn close(self: Box<Self>) -> Result<(), SqlError> {
