@@ -1,13 +1,13 @@
 //! Waiting for native locks, as `--native` says, and telling how it went.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::display::Display;
 use super::explain::explain;
 use super::voice::Voice;
 use crate::cli::lock_args::{LockRequest, Native};
-use crate::error::Failure;
+use crate::error::{Failure, Party};
 use crate::lock::{Guard, Mode, Patience};
 use crate::native::Want;
 use crate::outcome::Outcome;
@@ -72,11 +72,17 @@ fn tell(error: NativeError, lock: &LockRequest, path: &Path, voice: &Voice) -> F
                 format!("{} is {still}: its engine holds a native lock", voice.shown(&path)),
             );
             let holder = party(&busy);
-            let who = holder.as_ref().map(report::described);
-            let who = who.map_or(String::new(), |who| format!(" by {who}"));
+            let who = holder.as_ref().map_or(String::new(), in_words);
             failure.details.push(describe(&busy) + &who);
             failure.holder = holder.map(Box::new);
             failure.hint("end or close that program, wait longer with -w, or use --native ignore")
         }
     }
+}
+
+/// Says who holds it; for how long at most, since the kernel does not keep the time.
+fn in_words(holder: &Party) -> String {
+    let who = report::described(&Party { for_ms: None, ..holder.clone() });
+    let age = holder.for_ms.map(Duration::from_millis).map(report::duration);
+    format!(" by {who}{}", age.map_or(String::new(), |age| format!(", which has run for {age}")))
 }

@@ -141,7 +141,11 @@ impl Companion for Wait<'_> {
             path: self.path.to_path_buf(),
             mode: self.mode,
             subject: Subject::Native(describe(&busy)),
-            holders: party(&busy).into_iter().collect(),
+            // Its age would be read as that of the lock.
+            holders: party(&busy)
+                .map(|party| Party { for_ms: None, ..party })
+                .into_iter()
+                .collect(),
             position: None,
             waited: now.saturating_duration_since(self.patience.started),
             left: self.patience.deadline.map(|end| end.saturating_duration_since(now)),
@@ -175,7 +179,8 @@ pub fn describe(busy: &Busy) -> String {
     format!("{}{who}", busy.meaning)
 }
 
-/// Returns the holder of a native lock. Since when it holds it the kernel does not tell.
+/// Returns the holder of a native lock. Since when it holds it the kernel does not tell: not for
+/// longer than the process runs, which `for_ms` is.
 pub fn party(busy: &Busy) -> Option<Party> {
     let pid = busy.pid?;
     let name = |user| host::user_name(user).unwrap_or_else(|| user.to_string());
@@ -183,6 +188,7 @@ pub fn party(busy: &Busy) -> Option<Party> {
         pid,
         command: process::command_line(pid),
         user: process::user_of(pid).map(name),
+        for_ms: process::age(pid).and_then(|age| u64::try_from(age.as_millis()).ok()),
         process_state: process::state(pid),
         via: "kernel",
         ..Party::default()

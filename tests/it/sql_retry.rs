@@ -139,7 +139,7 @@ fn giving_up_names_the_holder_and_never_comes_early() {
             assert!(begun.elapsed() >= Duration::from_millis(700), "{}", ended.describe());
             let ended = ended.says("a.db is still busy after 0.7s");
             if options.len() == 2 && !is_reader {
-                ended.says(&pid);
+                ended.says(&pid).says("which has run for");
             }
         }
         let named = [&["-n"][..], &["-w", "0"], &["--native", "fail"]];

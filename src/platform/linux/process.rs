@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::event::{self, PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::platform::Liveness;
 
@@ -55,6 +56,16 @@ fn parse_stat(line: &[u8]) -> Option<ProcessStat> {
 /// Returns the start time of a process, `None` if there is none or it is hidden.
 pub fn start_time(pid: u32) -> Option<u64> {
     Some(stat(pid)?.start)
+}
+
+/// Returns how long a process has run, `None` if there is none or it is hidden.
+pub fn age(pid: u32) -> Option<Duration> {
+    /// What the kernel counts in for everybody to read (`USER_HZ`).
+    const TICKS_A_SECOND: u64 = 100;
+    let start = start_time(pid)?;
+    let started = Duration::from_millis(start.saturating_mul(1000 / TICKS_A_SECOND));
+    let now = Duration::try_from(clock_gettime(ClockId::Boottime)).ok()?;
+    Some(now.saturating_sub(started))
 }
 
 /// Tells whether the process with this number and start time still runs.
