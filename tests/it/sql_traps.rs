@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::scene::{Scene, have};
 use crate::sql_crew::{Shell, answer, ask, ask_duckdb, database, document, have_duckdb, sql};
@@ -117,12 +117,13 @@ fn a_slow_reader_holds_neither_the_lock_nor_the_signals() {
     let many = "with recursive c(n) as (select 1 union all select n + 1 from c where n < 200000) \
                 insert into t select n, 'some words' from c returning a, b";
     let script = format!("\"$DBGUARD\" sql a.db \"{many}\" | {{ touch ready; sleep 600; }}");
-    let mut pipeline = scene.shell(&script).own_session().spawn();
+    let mut pipeline = scene.shell(&script).spawn();
     pipeline.until("the rows are committed", || {
         ask(&scene, "a.db", "select count(*) from t") == "200000"
     });
     sql(&scene, &["-w", "20", "a.db", "delete from t"]).run().expect(0);
-    pipeline.signal(Signal::KILL);
+    let group = i32::try_from(pipeline.pid()).ok().and_then(Pid::from_raw).expect("a pid");
+    kill_process_group(group, Signal::KILL).expect("it runs");
     let read = "select 1 from (with recursive c(n) as (select 1 union all select n + 1 from c) \
                 select n from c)";
     let script = format!("exec \"$DBGUARD\" sql a.db \"{read}\" > fifo");
