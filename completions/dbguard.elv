@@ -30,6 +30,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand --version 'Print version'
             cand exec 'Run a command alone on a database'
             cand sql 'Run SQL on a database under its lock'
+            cand info 'Say who holds a database, who waits, and what is blocked'
             cand wait 'Wait until the locks could be had'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -120,6 +121,22 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dbguard;info'= {
+            cand --check 'Answer by the exit code: 0 if the database could be had in MODE now, 1 if not or unknown'
+            cand -k 'Look at the part of the database called NAME'
+            cand --key 'Look at the part of the database called NAME'
+            cand --lock-dir 'Where the lock''s files are, if not in .dbguard beside the database'
+            cand --color 'When to use colour [default: auto]'
+            cand --openers 'Also list who merely has the database open'
+            cand --cross-file-systems 'In a directory, go into other file systems too'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dbguard;wait'= {
             cand -k 'Lock only the part of the database called NAME, such as a tenant or a shard'
             cand --key 'Lock only the part of the database called NAME, such as a tenant or a shard'
@@ -184,6 +201,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;help'= {
             cand exec 'Run a command alone on a database'
             cand sql 'Run SQL on a database under its lock'
+            cand info 'Say who holds a database, who waits, and what is blocked'
             cand wait 'Wait until the locks could be had'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -193,6 +211,8 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;help;exec'= {
         }
         &'dbguard;help;sql'= {
+        }
+        &'dbguard;help;info'= {
         }
         &'dbguard;help;wait'= {
         }

@@ -8,11 +8,12 @@
 //! | `commands` | one file a verb; alone prints, reads the environment, decides exit codes | every room |
 //! | `error` | what a user is told when something fails | `outcome` |
 //! | `escape` | text from elsewhere, made harmless | nothing |
+//! | `info` | what was seen of a database, and what to say of it; pure | `error`, `escape`, `native`, `report` |
 //! | `lock` | the guard lock: exclusion, order, claims | `error`, `platform` |
 //! | `native` | what is known of each database engine; pure | nothing |
 //! | `outcome` | every exit code | nothing |
 //! | `platform` | the only door to the operating system, and the only `unsafe` | nothing |
-//! | `probe` | evidence about a resource, disturbing nobody | `error`, `lock`, `native`, `platform` |
+//! | `probe` | evidence about a resource, disturbing nobody | `error`, `escape`, `info`, `lock`, `native`, `platform` |
 //! | `report` | one report, two voices: people and JSON | `error`, `escape`, `lock`, `outcome` |
 //! | `sql` | judges and runs a batch of SQL, prints what it yields | `platform` |
 //! | `supervise` | a command, run to its end | `platform` |
@@ -26,6 +27,7 @@ pub mod cli;
 mod commands;
 pub mod error;
 pub mod escape;
+pub mod info;
 pub mod lock;
 pub mod native;
 pub mod outcome;

@@ -9,6 +9,8 @@
 //! | `handover` | 50 wait: from the end of one command to the start of the next |
 //! | `keys` | 10 keys with 20 processes each, against one key with 20 |
 //! | `memory` | what one waiting process keeps |
+//! | `info` | `dbguard info` of one database, beside lslocks and lsof |
+//! | `tree` | `dbguard info` of 200,000 files, beside find |
 //! | `select` | `dbguard sql` of `select 1`, beside the shells of SQLite and DuckDB |
 //! | `updates` | 100 processes that count 50 times each, beside sqlite3 |
 //! | `rows` | a million rows as CSV, beside the shells |
@@ -25,6 +27,7 @@ mod actor;
 mod contention;
 mod crew;
 mod handover;
+mod info;
 mod memory;
 mod sql;
 mod stage;
@@ -48,6 +51,8 @@ const PAIRS: &[(&str, Pair)] = &[
     ("handover", handover::handover),
     ("keys", contention::keys),
     ("memory", memory::memory),
+    ("info", info::info),
+    ("tree", info::tree),
     ("select", sql::select),
     ("updates", sql::updates),
     ("rows", sql::rows),

@@ -8,6 +8,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::cli::VERBS;
 use crate::cli::flock::FLOCK_DIFFERENCES;
+use crate::cli::info_manual;
 use crate::cli::settings::VARIABLES;
 use crate::cli::sql_manual;
 use crate::outcome::Outcome;
@@ -94,6 +95,10 @@ pub fn sections(verb: &str) -> Vec<Section> {
             exit_status(),
             environment,
         ],
+        "info" => vec![
+            section("The first line", info_manual::STATES),
+            section("Messages that bring you here", info_manual::MESSAGES),
+        ],
         "wait" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
     }
@@ -109,6 +114,11 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             section("Values as text", sql_manual::TEXT_FORMS),
             section("Values as JSON", sql_manual::JSON_FORMS),
             section("The document of --json", sql_manual::DOCUMENT),
+            files,
+        ],
+        "info" => vec![
+            section("Never delete", info_manual::SIDE_FILES),
+            section("The document of --json", info_manual::DOCUMENT),
             files,
         ],
         "wait" | "path" | "dbguard" => vec![files],

@@ -11,6 +11,8 @@ pub mod exec_args;
 pub mod exit_codes;
 mod express;
 pub mod flock;
+pub mod info_args;
+pub mod info_manual;
 mod layout;
 pub mod lock_args;
 pub mod manual;
@@ -32,6 +34,7 @@ use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::documents::Page;
 use crate::cli::exec_args::ExecArgs;
+use crate::cli::info_args::InfoArgs;
 use crate::cli::output_args::OutputArgs;
 use crate::cli::path_args::PathArgs;
 use crate::cli::sql_args::SqlArgs;
@@ -39,7 +42,7 @@ use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 6] = ["exec", "sql", "wait", "path", "completions", "man"];
+pub const VERBS: [&str; 7] = ["exec", "sql", "info", "wait", "path", "completions", "man"];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub enum Request {
     Exec(Box<ExecArgs>),
     /// Run SQL under a lock.
     Sql(Box<SqlArgs>),
+    /// Look at databases.
+    Info(InfoArgs),
     /// Wait until locks could be had.
     Wait(WaitArgs),
     /// Print the lock file of a database.
@@ -80,6 +85,7 @@ pub enum Refusal {
 ///   dbguard exec app.db -- sqlite3 app.db 'delete from session'
 ///   dbguard exec -s app.db -- sqlite3 -readonly app.db .dump
 ///   dbguard sql app.db 'update counter set n = n + 1 returning n'
+///   dbguard info app.db
 ///   dbguard wait -w 5m app.db
 #[derive(Parser)]
 #[command(name = "dbguard", version, verbatim_doc_comment)]
@@ -96,6 +102,7 @@ struct Cli {
 enum Verb {
     Exec(Box<ExecArgs>),
     Sql(Box<SqlArgs>),
+    Info(InfoArgs),
     Wait(WaitArgs),
     Path(PathArgs),
     Completions(CompletionsArgs),
@@ -145,6 +152,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<(Request, OutputArgs), Refusal>
         Some("sql") => express::sql(&arguments[1..])
             .or_else(|| parse_one(&arguments))
             .map(|(sql, output)| (Request::Sql(Box::new(sql)), output)),
+        Some("info") => parse_one(&arguments).map(|(info, output)| (Request::Info(info), output)),
         Some("wait") => parse_one(&arguments).map(|(wait, output)| (Request::Wait(wait), output)),
         Some("path") => parse_one(&arguments).map(|(path, output)| (Request::Path(path), output)),
         _ => None,
@@ -177,6 +185,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
     let request = match verb {
         Verb::Exec(exec) => Request::Exec(exec),
         Verb::Sql(sql) => Request::Sql(sql),
+        Verb::Info(info) => Request::Info(info),
         Verb::Wait(wait) => Request::Wait(wait),
         Verb::Path(path) => Request::Path(path),
         Verb::Completions(completions) => Request::Completions(completions.shell),
@@ -195,7 +204,7 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
             }
             usage::check_no_command(&usage::verb_first(arguments))
         }
-        Request::Sql(_) => Ok(()),
+        Request::Sql(_) | Request::Info(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Completions(_) | Request::Man(_) => Ok(()),
     }

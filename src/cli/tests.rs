@@ -228,14 +228,14 @@ fn what_is_wrong_is_said_without_notation() {
         ("EXEC a.db -- x", "there is no verb `EXEC`", "did you mean `exec`?"),
         ("version", "there is no verb `version`", "did you mean `--version`?"),
         (
-            "info a.db",
-            "there is no verb `info`",
-            "the verbs are exec, sql, wait, path, completions, man",
+            "frobnicate a.db",
+            "there is no verb `frobnicate`",
+            "the verbs are exec, sql, info, wait, path, completions, man",
         ),
         (
             "help nope",
             "there is no verb `nope`",
-            "the verbs are exec, sql, wait, path, completions, man",
+            "the verbs are exec, sql, info, wait, path, completions, man",
         ),
         ("exec '' -- x", "an empty word was given for FILE", "see dbguard exec --help"),
         (

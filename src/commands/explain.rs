@@ -32,7 +32,10 @@ pub fn explain(error: &LockError, timeout: Timeout, files: &[PathBuf], voice: &V
             let what = format!("is still locked after {}", report::duration(waited));
             let failure = contended(Outcome::Timeout, &what, contention, voice);
             let longer = longer_than(waited);
-            failure.hint(format!("wait longer with -w {longer} (or DBGUARD_TIMEOUT={longer})"))
+            let file = voice.shown(&contention.path);
+            failure.hint(format!(
+                "wait longer with -w {longer} (or DBGUARD_TIMEOUT={longer}), or see dbguard info {file}"
+            ))
         }
         LockError::Interrupted(arrival) => interrupted(*arrival, &voice.shown_all(files)),
         _ => out_of_order(error),

@@ -6,6 +6,7 @@ mod display;
 mod environment;
 mod exec;
 mod explain;
+mod info;
 mod job;
 mod locking;
 mod logging;
@@ -86,6 +87,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
     match request {
         Request::Exec(arguments) => exec::exec(arguments.resolve(settings), settings, voice, id),
         Request::Sql(arguments) => sql::sql(arguments.resolve(settings), settings, voice, id),
+        Request::Info(arguments) => info::info(arguments.resolve(settings), voice),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
         Request::Path(arguments) => path::path(arguments.resolve(settings), voice),
         Request::Completions(_) | Request::Man(_) => Err(voice::defect("not a verb of locks")),

@@ -90,6 +90,55 @@ impl LockDir {
         Self::furnish(root, manner, resource.place.lock_file.clone())
     }
 
+    /// Opens the lock directory of a resource only if it exists, complete or not. Makes nothing.
+    ///
+    /// # Errors
+    /// It exists, or may exist, and cannot be opened, or it belongs to a stranger.
+    pub fn existing(resource: &Resource) -> Result<Option<Self>, LockError> {
+        let place = &resource.place;
+        let parent = open_parent(&place.parent)?;
+        let manner = Manner::of(resource, &parent)
+            .map_err(|error| LockError::io("read", &place.parent, error))?;
+        let state = match place.in_lock_dir {
+            true => parent,
+            false => match entered(&parent, STATE, &manner)? {
+                Some(state) => state,
+                None => return Ok(None),
+            },
+        };
+        let Some(root) = entered(&state, &place.name, &manner)? else { return Ok(None) };
+        Ok(Some(Self::as_it_is(root, manner, place.lock_file.clone())))
+    }
+
+    /// Returns the names of the keys' directories.
+    pub fn key_names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        if let Ok(keys) = self.root.child_to_list("keys") {
+            // What cannot be listed has no names.
+            drop(keys.each_name(|name, _| names.push(name.to_owned())));
+        }
+        names.sort();
+        names
+    }
+
+    /// Opens the directory of a key's lock only if it exists.
+    ///
+    /// # Errors
+    /// It cannot be opened, or it belongs to a stranger.
+    pub fn existing_key(&self, name: &str) -> Result<Option<Self>, LockError> {
+        let Some(keys) = entered(&self.root, "keys", &self.manner)? else { return Ok(None) };
+        let root = entered(&keys, name, &self.manner)?;
+        Ok(root.map(|root| Self::as_it_is(root, self.manner, None)))
+    }
+
+    fn as_it_is(root: Dir, manner: Manner, outside: Option<PathBuf>) -> Self {
+        let ledger = match (root.child_to_list("queue"), root.child_to_list("held")) {
+            (Ok(queue), Ok(held)) => Some(Ledger { queue, held }),
+            _ => None,
+        };
+        Self { root, manner, ledger, outside }
+    }
+
     /// Opens the directory of a key's lock below this one.
     pub fn key(&self, name: &str) -> Result<Self, LockError> {
         let (keys, _) = enter(&self.root, "keys", &self.manner)?;
@@ -112,11 +161,7 @@ impl LockDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             root => root?,
         };
-        let ledger = match (root.child_to_list("queue"), root.child_to_list("held")) {
-            (Ok(queue), Ok(held)) => Some(Ledger { queue, held }),
-            _ => None,
-        };
-        Ok(Some(Self { root, manner: self.manner, ledger, outside: None }))
+        Ok(Some(Self::as_it_is(root, self.manner, None)))
     }
 
     /// Opens the file whose kernel lock is the lock only if it exists.
@@ -331,6 +376,21 @@ fn enter(parent: &Dir, name: &str, manner: &Manner) -> Result<(Dir, bool), LockE
         return Err(LockError::Untrusted { path: path(), owner: Some(facts.user) });
     }
     Ok((dir, new))
+}
+
+/// Opens a directory of ours if it exists; refuses a stranger's.
+fn entered(parent: &Dir, name: &str, manner: &Manner) -> Result<Option<Dir>, LockError> {
+    let path = || parent.path().join(name);
+    let dir = match parent.child(name) {
+        Ok(dir) => dir,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LockError::io("open", &path(), error)),
+    };
+    let facts = dir.facts().map_err(|error| LockError::io("read", &path(), error))?;
+    match manner.trusts(facts.user) {
+        true => Ok(Some(dir)),
+        false => Err(LockError::Untrusted { path: path(), owner: Some(facts.user) }),
+    }
 }
 
 fn unlistable(root: &Dir, error: io::Error) -> LockError {

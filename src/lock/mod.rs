@@ -49,6 +49,7 @@ mod party;
 mod queue;
 mod resource;
 mod settle;
+mod view;
 mod vigil;
 
 pub use acquire::{Patience, Purpose, Request, acquire};
@@ -58,8 +59,10 @@ pub use error::{Contention, LockError};
 pub use guard::{Guard, Released};
 pub use lockdir::{LockDir, STATE};
 pub use mode::Mode;
+pub use name::encode;
 pub use nested::{HELD_VARIABLE, HeldList};
 pub use observer::{Observer, Subject, WaitReport};
 pub use order::{in_canonical_order, lock_path, make_lock};
 pub use resource::{Place, Resource, SIDE_FILES, Target, canonical};
+pub use view::{View, mode_of, view};
 pub use vigil::{Blocked, Companion, News, Verdict, Vigil, broken};

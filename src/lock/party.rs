@@ -46,6 +46,24 @@ fn by_claim(place: &LockDir) -> Vec<Party> {
     named.collect()
 }
 
+/// Describes whoever a live claim belongs to.
+pub fn claimant(seen: Seen, path: &Path, mode: Mode) -> Party {
+    let record = seen.record();
+    match ClaimId::parse(&record.id) {
+        Some(id) => describe(id, mode, &record, || holding_claim(seen.into_file(), path)),
+        // It says nothing of itself; the kernel knows who keeps it.
+        None => match holding_claim(seen.into_file(), path) {
+            Some(pid) => of_process(pid, mode),
+            None => Party {
+                mode: mode.word(),
+                process_state: "unknown",
+                via: "claim",
+                ..Party::default()
+            },
+        },
+    }
+}
+
 /// Asks the kernel who keeps a claim alive.
 fn holding_claim(claim: File, path: &Path) -> Option<u32> {
     let id = platform::facts(&claim).ok()?.id;

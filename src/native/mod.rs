@@ -11,11 +11,15 @@
 use std::path::{Path, PathBuf};
 
 pub mod bbolt;
+pub mod decode;
+pub mod description;
 pub mod duckdb;
 pub mod leveldb;
 pub mod lmdb;
 pub mod redb;
+pub mod side_file;
 pub mod sqlite;
+pub mod wal_index;
 
 /// How many first bytes of a file [`recognise_file`] needs to be sure.
 ///

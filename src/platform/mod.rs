@@ -9,10 +9,12 @@
 //! | directories and files | [`Dir`], [`Access`], [`Facts`], [`FileId`], [`facts`], [`facts_at`] |
 //! | the whole-file lock | [`try_lock_shared`], [`lock_exclusive`], [`unlock`], ... |
 //! | signals | [`signals`] |
-//! | processes | [`process`], [`Liveness`] |
+//! | processes | [`process`], [`portrait`], [`Liveness`] |
 //! | the beginning of the process | [`entry`] |
 //! | starting a command | [`spawn`] |
-//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`] |
+//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`] |
+//! | who merely has a file open | [`openers`] |
+//! | where a file is | [`file_system`] |
 //! | a database, opened without a trace | [`sniff`] |
 //! | who and where we are | [`host`] |
 //! | steps for crash tests | [`step`] |
@@ -38,7 +40,9 @@ pub use unix::{
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{ask, file_system, holders, lock_table, process, sniff};
+pub use linux::{
+    ask, file_system, held_locks, holders, lock_table, openers, portrait, process, sniff,
+};
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("dbguard does not support this operating system yet: Linux only");

@@ -4,8 +4,14 @@
 //! of a file drops all the fcntl locks its process has on that file (fcntl(2); in SQLite committed
 //! rows were lost that way), so no file is looked at while an engine has it open in this process.
 
+mod guard_look;
 mod native_look;
 mod native_wait;
+mod search;
+mod survey;
+mod symptoms;
 
 pub use native_look::{Busy, Impossible, Look, look};
 pub use native_wait::{NativeError, describe, party, wait_for_native};
+pub use search::{Found, databases_below};
+pub use survey::{Wish, survey};

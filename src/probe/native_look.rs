@@ -111,7 +111,7 @@ fn look_at_directory(path: &Path, want: Want) -> Look {
 }
 
 /// Recognises a directory without listing it, unless it is a LevelDB that may be a RocksDB.
-fn recognise_directory(path: &Path) -> io::Result<Engine> {
+pub(super) fn recognise_directory(path: &Path) -> io::Result<Engine> {
     let mut names = Vec::new();
     for name in native::DIRECTORY_MARKERS {
         if fs::exists(path.join(name))? {

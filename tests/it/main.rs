@@ -18,6 +18,15 @@
 //! | `hostile` | garbage and malice inside the state directory |
 //! | `native_look` | one look at each engine in each state, against the real sqlite3 |
 //! | `generated` | the checked-in completions and manual pages are what the program generates |
+//! | `info_duckdb` | `dbguard info` on DuckDB, open and after a crash |
+//! | `info_engines` | `dbguard info` on LMDB, LevelDB, RocksDB, bbolt and redb |
+//! | `info_guard` | `dbguard info` on the guard lock, its queue and its keys |
+//! | `info_search` | `dbguard info` on directories and on error messages |
+//! | `info_sqlite` | what `dbguard info` says of SQLite in every state is what a second client meets |
+//! | `info_json` | the document of `dbguard info --json` |
+//! | `info_outside` | `dbguard info` and holders that are hard to see |
+//! | `info_quiet` | `dbguard info` changes nothing, and nobody fails because of it |
+//! | `info_text` | the whole text of `dbguard info`, state by state |
 //! | `lifetime` | whose processes count, limits over retries, survivors |
 //! | `status_file` | paths that an option must not name, and what is written where |
 //! | `words` | what is said of a wait, a guess, an interruption, and in a log |
@@ -39,7 +48,7 @@
 //! | `storm` | the overlap storm |
 //!
 //! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools,
-//! `sql_crew` those of the tests of SQL, `actor` the parts that this very binary plays as a
+//! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `actor` the parts that this very binary plays as a
 //! command, `pty` the terminal. Steps of dbguard are reached through hooks that exist only with
 //! `--features test-hooks`; without them (and where a tool such as `flock` is missing) a test
 //! prints why it is skipped.
@@ -60,6 +69,16 @@ mod flock_compat;
 mod generated;
 mod hostile;
 mod house;
+mod info_crew;
+mod info_duckdb;
+mod info_engines;
+mod info_guard;
+mod info_json;
+mod info_outside;
+mod info_quiet;
+mod info_search;
+mod info_sqlite;
+mod info_text;
 mod intervals;
 mod leftovers;
 mod lifetime;

@@ -9,15 +9,13 @@
 //! Everything under `/proc` can change or vanish between two reads, and other users' descriptors
 //! cannot be read; both leave a holder unnamed and are no errors.
 
-use std::fs::{self, DirEntry};
+use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, OFlags, StatxFlags};
-
 use super::lock_table::{self, KernelLock, LockKind, LockMode};
+use super::{descriptors, file_system};
 use crate::platform::FileId;
 
 /// What `/proc/self/ns/pid` points to in the initial PID namespace (`PROC_PID_INIT_INO` in the
@@ -131,7 +129,7 @@ fn device_numbers(file: FileId) -> (u32, u32) {
 /// stat(2) and the table can disagree about the device: the table has the superblock's, which the
 /// mount has too, and stat on btrfs has the subvolume's. Both are numbers of their own, so either
 /// will do, and the mount is looked up only when some row has the inode and not the device.
-fn rows_of(mut rows: Vec<KernelLock>, file: FileId, path: &Path) -> Vec<KernelLock> {
+pub(super) fn rows_of(mut rows: Vec<KernelLock>, file: FileId, path: &Path) -> Vec<KernelLock> {
     let device = |row: &KernelLock| (row.device_major, row.device_minor);
     rows.retain(|row| row.inode == file.inode);
     let own = device_numbers(file);
@@ -144,13 +142,7 @@ fn rows_of(mut rows: Vec<KernelLock>, file: FileId, path: &Path) -> Vec<KernelLo
 
 /// Returns the device of the mount that `path` is on.
 fn mount_device(path: &Path) -> Option<(u32, u32)> {
-    // An O_PATH descriptor opens nothing: closing it leaves this process's locks alone.
-    let flags = OFlags::PATH.bits().cast_signed();
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
-    let fdinfo = fs::read(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
-    let mount_id = field(&String::from_utf8_lossy(&fdinfo), "mnt_id:")?;
-    let mounts = fs::read("/proc/self/mountinfo").ok()?;
-    lock_table::parse_mount_device(&String::from_utf8_lossy(&mounts), mount_id)
+    Some(file_system::mount_of(path)?.device)
 }
 
 /// Returns the recorded process if it is the one that holds the lock.
@@ -175,17 +167,14 @@ fn same_lock(one: &KernelLock, other: &KernelLock) -> bool {
 }
 
 /// Reports whether the lock table lists the locks of all processes.
-fn table_is_complete() -> bool {
+pub(super) fn table_is_complete() -> bool {
     fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL_PID_NAMESPACE)
 }
 
 /// Searches the descriptors of every process for locks on a file.
 fn search_descriptors(file: FileId) -> Vec<Holder> {
-    let Ok(processes) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
     let mut found: Vec<Holder> = Vec::new();
-    for pid in processes.filter_map(|entry| number(&entry.ok()?)) {
+    for pid in descriptors::processes() {
         // Gone meanwhile, or another user's.
         let Ok(locks) = descriptor_locks(pid, file) else {
             continue;
@@ -205,37 +194,10 @@ fn search_descriptors(file: FileId) -> Vec<Holder> {
 ///
 /// # Errors
 ///
-/// The process is gone (`NotFound`), or its descriptors may not be read (`PermissionDenied`).
+/// As [`descriptors::of_process`].
 fn descriptor_locks(pid: u32, file: FileId) -> io::Result<Vec<KernelLock>> {
-    let mut locks = Vec::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
-        // The listing ends early when the process does.
-        let Ok(entry) = entry else { break };
-        let Some(descriptor) = number(&entry) else {
-            continue;
-        };
-        if !leads_to(&entry.path(), file) {
-            continue;
-        }
-        if let Ok(text) = fs::read(format!("/proc/{pid}/fdinfo/{descriptor}")) {
-            locks.extend(lock_table::parse_fdinfo(&String::from_utf8_lossy(&text)));
-        }
-    }
-    Ok(locks)
-}
-
-/// Reports whether the link of a descriptor leads to a file.
-fn leads_to(link: &Path, file: FileId) -> bool {
-    // Without DONT_SYNC one descriptor on a dead server would hang the search.
-    rustix::fs::statx(CWD, link, AtFlags::STATX_DONT_SYNC, StatxFlags::INO).is_ok_and(|stat| {
-        stat.stx_ino == file.inode
-            && (stat.stx_dev_major, stat.stx_dev_minor) == device_numbers(file)
-    })
-}
-
-/// Returns the number that a directory entry is named, as processes and descriptors are.
-fn number(entry: &DirEntry) -> Option<u32> {
-    entry.file_name().to_str()?.parse().ok()
+    let found = descriptors::locks_through(pid, &[file])?;
+    Ok(found.into_iter().map(|(_, lock)| lock).collect())
 }
 
 /// Returns the number after `label` in a text of labelled lines.

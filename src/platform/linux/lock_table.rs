@@ -119,17 +119,6 @@ pub fn parse_fdinfo(text: &str) -> Vec<KernelLock> {
     text.lines().filter_map(|line| parse_line(line.strip_prefix("lock:")?)).collect()
 }
 
-/// Returns the device of a mount by the text of `/proc/self/mountinfo`.
-///
-/// The last line with that number wins, which is the mount on top.
-pub fn parse_mount_device(mountinfo: &str, mount_id: u64) -> Option<(u32, u32)> {
-    let line = mountinfo.lines().rev().find(|line| {
-        line.split_ascii_whitespace().next().and_then(|id| id.parse().ok()) == Some(mount_id)
-    })?;
-    let (major, minor) = line.split_ascii_whitespace().nth(2)?.split_once(':')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
 /// Reads the whole table.
 ///
 /// Reading holds up every process that takes or releases a lock meanwhile, for 1.5 ms with 2,000

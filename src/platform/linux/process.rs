@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::str::SplitAsciiWhitespace;
 use std::time::Duration;
 
 use rustix::event::{self, PollFd, PollFlags, Timespec};
@@ -37,16 +38,22 @@ pub fn stat(pid: u32) -> Option<ProcessStat> {
 }
 
 /// Reads a short file of the kernel's: three calls, where `fs::read` probes for the size.
-fn read_once<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+pub(super) fn read_once<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let length = fs::File::open(path).ok()?.read(buffer).ok()?;
     buffer.get(..length)
 }
 
-/// Reads a `stat` line. The program's name may hold anything, so fields count from the last `)`.
-fn parse_stat(line: &[u8]) -> Option<ProcessStat> {
+/// Splits a `stat` line into the program's name and the fields after it, the state first. The name
+/// may hold anything, so fields count from the last `)`.
+pub(super) fn split_stat(line: &[u8]) -> Option<(&[u8], SplitAsciiWhitespace<'_>)> {
+    let begin = line.iter().position(|byte| *byte == b'(')?;
     let end = line.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(line.get(end + 1..)?).ok()?;
-    let mut fields = rest.split_ascii_whitespace();
+    Some((line.get(begin + 1..end)?, rest.split_ascii_whitespace()))
+}
+
+fn parse_stat(line: &[u8]) -> Option<ProcessStat> {
+    let (_, mut fields) = split_stat(line)?;
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
     let start = fields.nth(17)?.parse().ok()?;
@@ -102,13 +109,20 @@ fn to_pid(pid: u32) -> Option<Pid> {
 
 /// Returns a word for the state of a process.
 pub fn state(pid: u32) -> &'static str {
-    match stat(pid).map(|stat| stat.state) {
-        Some('T' | 't') => "stopped",
-        Some('Z' | 'X') => "zombie",
-        Some('R') => "running",
-        Some(_) => "sleeping",
+    match stat(pid) {
+        Some(stat) => state_word(stat.state),
         None if exists(pid) => "unknown",
         None => "gone",
+    }
+}
+
+/// Returns the word for a state letter.
+pub(super) fn state_word(letter: char) -> &'static str {
+    match letter {
+        'T' | 't' => "stopped",
+        'Z' | 'X' => "zombie",
+        'R' => "running",
+        _ => "sleeping",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lines the kernel wrote, lines it never would, and one real lock.
 
 use super::super::scratch::Scratch;
-use super::{KernelLock, LockKind, LockMode, parse_fdinfo, parse_line, parse_mount_device, read};
+use super::{KernelLock, LockKind, LockMode, parse_fdinfo, parse_line, read};
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{option, prop_assert_eq};
 use std::fs;
@@ -100,16 +100,6 @@ fn the_lock_lines_of_fdinfo_are_read_and_the_others_are_not() {
 }
 
 #[test]
-fn the_device_of_a_mount_is_read_in_decimal() {
-    let text = "22 27 0:21 / /proc rw,relatime - proc proc rw\n\
-                27 1 259:16 / / rw,relatime shared:1 - ext4 /dev/root rw\n\
-                oops\n";
-    assert_eq!(parse_mount_device(text, 27), Some((259, 16)));
-    assert_eq!(parse_mount_device(text, 28), None);
-    assert_eq!(parse_mount_device("27 1 here / /", 27), None);
-}
-
-#[test]
 fn a_flock_of_this_process_is_in_the_table() {
     let scratch = Scratch::new("table");
     let file = scratch.open_writable();
@@ -180,11 +170,10 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(text: String, mount_id: u64) {
+    fn no_text_panics(text: String) {
         let _lock = parse_line(&text);
         let _locks = parse_fdinfo(&text);
         let _locks = parse_fdinfo(&format!("lock:{text}"));
-        let _device = parse_mount_device(&text, mount_id);
     }
 
     #[test]

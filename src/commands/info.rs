@@ -1,0 +1,137 @@
+//! `dbguard info`: says who holds a database, who waits and what is blocked.
+
+use std::fs;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use super::explain::explain;
+use super::voice::Voice;
+use super::{End, print};
+use crate::cli::duration::Timeout;
+use crate::cli::info_args::{CheckMode, InfoRequest};
+use crate::error::Failure;
+use crate::info::message::{self, Message};
+use crate::info::{self, Seen, State};
+use crate::lock::{Resource, Target};
+use crate::native::decode::Blocks;
+use crate::native::{Engine, Want};
+use crate::outcome::Outcome;
+use crate::platform::host;
+use crate::probe::{Wish, databases_below, look, survey};
+
+/// More of standard input than this is not read.
+const LONGEST_MESSAGE: u64 = 1 << 20;
+
+/// Looks at everything that was named and prints what was seen.
+pub fn info(request: InfoRequest, voice: &Voice) -> Result<End, Failure> {
+    let mut all = Vec::new();
+    for path in &request.paths {
+        all.extend(look_at(path, &request, voice)?);
+    }
+    // What cannot be seen is no yes.
+    let is_unknown = |seen: &Seen| info::state(seen) == State::Unknown;
+    let is_kept_out = |seen: &Seen| match request.check {
+        Some(CheckMode::Shared) => seen.blocks == Blocks::All || is_unknown(seen),
+        Some(CheckMode::Exclusive) => seen.blocks > Blocks::None || is_unknown(seen),
+        None => false,
+    };
+    let outcome = match all.iter().any(is_kept_out) {
+        true => Outcome::Negative,
+        false => Outcome::Ok,
+    };
+    if request.check.is_some() && voice.is_quiet() {
+        return Ok(outcome.into());
+    }
+    let printed = print(&answer(&all, voice)?);
+    Ok(if printed.code == 0 { outcome.into() } else { printed })
+}
+
+fn answer(all: &[Seen], voice: &Voice) -> Result<Vec<u8>, Failure> {
+    if voice.is_json() {
+        let document = serde_json::json!({ "schema": 1, "resources": all });
+        return Ok(format!("{document}\n").into_bytes());
+    }
+    Ok(match all {
+        [] => Vec::new(),
+        [one] => info::in_words(one).into_bytes(),
+        _ => {
+            let width = io::stdout().is_terminal().then(host::terminal_width).flatten();
+            let width = width.and_then(|width| u16::try_from(width).ok());
+            info::in_table(all, width).into_bytes()
+        }
+    })
+}
+
+/// Returns what was seen of one word of the command line.
+fn look_at(path: &Path, request: &InfoRequest, voice: &Voice) -> Result<Vec<Seen>, Failure> {
+    if path.as_os_str() == "-" {
+        let mut text = Vec::new();
+        io::stdin().take(LONGEST_MESSAGE).read_to_end(&mut text).map_err(|error| {
+            Failure::new(Outcome::IoError, "cannot read standard input").caused_by(error)
+        })?;
+        return in_message(&String::from_utf8_lossy(&text), request, voice);
+    }
+    if fs::symlink_metadata(path).is_err()
+        && let Some(text) = path.to_str()
+        && message::read(text).is_known
+    {
+        return in_message(text, request, voice);
+    }
+    if path.is_dir() && look(path, Want::Shared).engine == Engine::Unknown {
+        return search(path, request, voice);
+    }
+    one(path, request, voice).map(|seen| vec![seen])
+}
+
+fn in_message(text: &str, request: &InfoRequest, voice: &Voice) -> Result<Vec<Seen>, Failure> {
+    match message::read(text) {
+        Message { file: Some(file), .. } => one(&file, request, voice).map(|seen| vec![seen]),
+        Message { is_known: true, .. } => {
+            Err(Failure::new(Outcome::Usage, "the message names no file")
+                .hint("name the database: dbguard info FILE"))
+        }
+        Message { .. } => Err(Failure::new(Outcome::Usage, "there is no database in that message")
+            .hint("name the database: dbguard info FILE")),
+    }
+}
+
+fn search(directory: &Path, request: &InfoRequest, voice: &Voice) -> Result<Vec<Seen>, Failure> {
+    let found = databases_below(directory, request.cross_file_systems);
+    if found.unreadable > 0 {
+        let count = found.unreadable;
+        let what = if count == 1 { "file or directory" } else { "files or directories" };
+        voice.warn(&format!("{count} {what} could not be read; root sees them all"));
+    }
+    if found.databases.is_empty() {
+        voice.notice(&format!("there are no databases below {}", voice.shown(directory)));
+    }
+    // What went away since it was found is not there any more.
+    let all = found.databases.iter().filter_map(|path| one(path, request, voice).ok());
+    Ok(all.collect())
+}
+
+fn one(path: &Path, request: &InfoRequest, voice: &Voice) -> Result<Seen, Failure> {
+    let target = Target {
+        file: path.to_path_buf(),
+        key: request.key.clone(),
+        lock_dir: request.lock_dir.clone(),
+        lock_file: None,
+    };
+    let files: [PathBuf; 1] = [path.to_path_buf()];
+    let resource = Resource::resolve(&target)
+        .map_err(|error| explain(&error, Timeout::NONBLOCK, &files, voice))?;
+    if let Some(why) = resource.translated {
+        voice.notice(&format!("looking at {}: {why}", voice.shown(&resource.path)));
+    }
+    if resource.facts.is_none() && !resource.place.directory().exists() {
+        let name = voice.shown(path);
+        let failure = Failure::new(Outcome::NoSuchFile, format!("there is no `{name}`"));
+        return Err(match super::display::similar_name(&resource, &[]) {
+            Some(similar) => failure.hint(format!("there is {similar}: is that the one?")),
+            None => failure.hint("to search a directory, type: dbguard info DIRECTORY"),
+        });
+    }
+    let shown = voice.shown(&resource.path);
+    let wish = Wish { openers: request.openers, key: request.key.as_deref() };
+    Ok(survey(&resource, &shown, wish))
+}

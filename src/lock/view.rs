@@ -1,0 +1,112 @@
+//! A lock, seen from outside: who holds it, who waits, and what the dead left behind.
+//!
+//! Nothing is made, removed or changed, and the lock itself is not asked for. Claims are probed as
+//! every waiter probes them: shared, without blocking.
+
+use std::path::PathBuf;
+
+use super::LockError;
+use super::claim::{Look, Seen, parse_held_name};
+use super::lockdir::{Ledger, LockDir};
+use super::mode::Mode;
+use super::party::{claimant, holding};
+use super::queue;
+use super::resource::Resource;
+use crate::error::Party;
+
+/// More keys than this are not looked into.
+const MOST_KEYS: usize = 1_000;
+
+/// How a lock stands.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The file whose kernel lock it is.
+    pub lock_file: PathBuf,
+    /// Those who hold it, longest first.
+    pub holders: Vec<Party>,
+    /// Those who wait, the next one first; with their positions.
+    pub waiters: Vec<Party>,
+    /// Claims that nobody holds any more. They are in nobody's way.
+    pub stale: Vec<PathBuf>,
+    /// The keys of the resource that are held or waited for.
+    pub keys: Vec<(String, View)>,
+}
+
+/// Looks at the lock of a resource; `None` if it was never locked.
+///
+/// # Errors
+/// Its directory may not be read, or belongs to a stranger.
+pub fn view(resource: &Resource) -> Result<Option<View>, LockError> {
+    match LockDir::existing(resource) {
+        Ok(None) => Ok(None),
+        Ok(Some(place)) => Ok(Some(of_whole(&place))),
+        Err(error) => Err(error),
+    }
+}
+
+fn of_whole(place: &LockDir) -> View {
+    let mut whole = of(place);
+    for name in place.key_names().into_iter().take(MOST_KEYS) {
+        // A key whose directory goes away meanwhile is one that nobody uses.
+        if let Ok(Some(key)) = place.existing_key(&name) {
+            let seen = of(&key);
+            if !seen.holders.is_empty() || !seen.waiters.is_empty() {
+                whole.keys.push((name, seen));
+            }
+        }
+    }
+    whole
+}
+
+fn of(place: &LockDir) -> View {
+    // An unreadable lock file names no plain flock user; the claims still tell of the others.
+    let lock = place.existing_lock().ok().flatten();
+    let mut view = View {
+        lock_file: place.lock_path(),
+        holders: holding(place, lock.as_ref()),
+        ..View::default()
+    };
+    drop(lock);
+    if let Some(ledger) = &place.ledger {
+        wait_list(ledger, &mut view);
+        dead_holders(ledger, &mut view);
+    }
+    view
+}
+
+fn wait_list(ledger: &Ledger, view: &mut View) {
+    for waiting in queue::list(ledger) {
+        let name = waiting.name();
+        match Seen::look(&ledger.queue, &name) {
+            Look::Live(seen) => {
+                let position = Some(view.waiters.len() + 1);
+                let path = ledger.queue.path().join(&name);
+                let party = claimant(seen, &path, waiting.mode());
+                view.waiters.push(Party { position, ..party });
+            }
+            Look::Dead(_) => view.stale.push(ledger.queue.path().join(name)),
+            Look::Gone | Look::Hidden => {}
+        }
+    }
+}
+
+fn dead_holders(ledger: &Ledger, view: &mut View) {
+    let mut names = Vec::new();
+    // A directory that cannot be listed shows nothing.
+    drop(ledger.held.each_name(|name, _| names.push(name.to_owned())));
+    for name in names.iter().filter(|name| parse_held_name(name).is_some()) {
+        if let Look::Dead(_) = Seen::look(&ledger.held, name) {
+            view.stale.push(ledger.held.path().join(name));
+        }
+    }
+}
+
+/// Returns the mode that a set of holders has together.
+pub fn mode_of(holders: &[Party]) -> Option<Mode> {
+    let exclusive = holders.iter().any(|party| party.mode == Mode::Exclusive.word());
+    match holders {
+        [] => None,
+        _ if exclusive => Some(Mode::Exclusive),
+        _ => Some(Mode::Shared),
+    }
+}

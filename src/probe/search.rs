@@ -1,0 +1,88 @@
+//! Finds databases in a tree, by what they contain.
+//!
+//! Hidden and git-ignored files are looked at too; symbolic links are not followed, so nothing is
+//! found twice and nothing outside the tree. What may not be read is passed over and counted.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ignore::{WalkBuilder, WalkState};
+
+use crate::lock::STATE;
+use crate::native::{self, Engine};
+use crate::platform::sniff::{Sniffed, open_unnoticed};
+
+/// No engine that is known makes a smaller file (SQLite's smallest page).
+const SMALLEST_BYTES: u64 = 512;
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The databases, sorted by name: files, and directories of LMDB, LevelDB and RocksDB.
+    pub databases: Vec<PathBuf>,
+    /// How many files and directories could not be read.
+    pub unreadable: u64,
+}
+
+/// Searches a directory, with as many threads as there are processors.
+///
+/// Files are opened as briefly as `look` opens them. Must not be called while an engine in this
+/// process has a database of the tree open.
+pub fn databases_below(directory: &Path, crosses: bool) -> Found {
+    let found = Mutex::new(Vec::new());
+    let unreadable = AtomicU64::new(0);
+    let walk = WalkBuilder::new(directory)
+        .standard_filters(false)
+        .same_file_system(!crosses)
+        .filter_entry(|entry| entry.file_name() != STATE)
+        .build_parallel();
+    walk.run(|| {
+        Box::new(|entry| {
+            let Ok(entry) = entry else {
+                unreadable.fetch_add(1, Ordering::Relaxed);
+                return WalkState::Continue;
+            };
+            let is = match entry.file_type() {
+                Some(kind) if kind.is_file() => is_database(entry.path()),
+                Some(kind) if kind.is_dir() => Ok(is_environment(entry.path())),
+                _ => Ok(false),
+            };
+            match is {
+                Ok(true) => found.lock().expect("no panic in a search").push(entry.into_path()),
+                Ok(false) => {}
+                // What went away meanwhile was not kept from us.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => {
+                    unreadable.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            WalkState::Continue
+        })
+    });
+    let mut databases = found.into_inner().expect("no panic in a search");
+    databases.sort();
+    Found { databases, unreadable: unreadable.into_inner() }
+}
+
+fn is_database(path: &Path) -> io::Result<bool> {
+    if fs::symlink_metadata(path)?.len() < SMALLEST_BYTES {
+        return Ok(false);
+    }
+    let Sniffed::File(mut file) = open_unnoticed(path)? else { return Ok(false) };
+    let mut head = [0; native::HEAD_BYTES];
+    let length = file.read(&mut head)?;
+    let engine = native::recognise_file(&head[..length]);
+    // The data file of an environment in a directory is found as its directory.
+    let is_inside = engine == Engine::Lmdb && path.ends_with(native::lmdb::DATA_FILE);
+    Ok(!is_inside && !matches!(engine, Engine::Unknown | Engine::Empty))
+}
+
+fn is_environment(directory: &Path) -> bool {
+    let has = |name: &str| fs::exists(directory.join(name)).unwrap_or(false);
+    let names = native::DIRECTORY_MARKERS.iter().filter(|name| has(name));
+    let names: Vec<String> = names.map(|name| (*name).to_owned()).collect();
+    native::recognise_directory(&names) != Engine::Unknown
+}

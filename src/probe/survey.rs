@@ -1,0 +1,355 @@
+//! Everything that can be seen of one database from outside, put together.
+//!
+//! Read-only: no byte and no time stamp changes, and no lock is taken but the shared probes on
+//! dbguard's own claims. Files are opened before any of their locks is asked for and closed at
+//! once; nothing here may run while an engine in this process has the database open.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::guard_look::guard;
+use super::native_look::{look, recognise_directory};
+use super::symptoms::{confirm, grouped, half_locked, lockless, pinned};
+use crate::error::Party;
+use crate::escape::escaped;
+use crate::info::{self, FileSystem, NativeLock, NativeState, Opener, Seen, SideFile};
+use crate::lock::Resource;
+use crate::native::decode::{Blocks, Family, Place, Span, decode};
+use crate::native::description::describe;
+use crate::native::side_file::{self, Role};
+use crate::native::{self, Engine, Want};
+use crate::platform::held_locks::{HeldLock, NamedFile, locks_on};
+use crate::platform::lock_table::{LockKind, LockMode};
+use crate::platform::portrait::{Portrait, ancestry, portrait};
+use crate::platform::sniff::{Sniffed, open_unnoticed};
+use crate::platform::{file_system, host, openers};
+
+/// More processes than this are not described; the rest still counts.
+const MOST_DESCRIBED: usize = 64;
+
+/// Ancestors that are of no interest: every process has them.
+const EVERYWHERE: [&str; 3] = ["systemd", "init", "login"];
+
+/// What is to be looked at besides the locks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish<'a> {
+    /// Those who merely have the files open.
+    pub openers: bool,
+    /// The part of the database that is asked about.
+    pub key: Option<&'a str>,
+}
+
+/// Looks at the database of a resource; `shown` is how it is called in front of people.
+pub fn survey(resource: &Resource, shown: &str, wish: Wish<'_>) -> Seen {
+    let path = &resource.path;
+    let (engine, head, error) = recognise(path);
+    let description = describe(engine, &head);
+    let mut seen = Seen {
+        path: path.to_string_lossy().into_owned(),
+        shown: shown.to_owned(),
+        typed: typed(path, shown),
+        exists: resource.facts.is_some(),
+        engine: engine.name(),
+        engine_version: description.version,
+        journal_mode: description.journal_mode,
+        page_bytes: description.page_bytes,
+        bytes: resource.facts.and_then(|_| fs::metadata(path).ok()).map(|facts| facts.len()),
+        links: resource.facts.filter(|facts| facts.regular).map(|facts| facts.links),
+        filesystem: filesystem(path),
+        guard: guard(resource, wish.key),
+        key: wish.key.map(str::to_owned),
+        ..Seen::default()
+    };
+    let files = files(engine, path);
+    native(engine, &files, &mut seen);
+    lmdb_writer(engine, path, &mut seen);
+    outside(path, &mut seen);
+    if let Some(error) = error {
+        seen.native.state = NativeState::Unknown;
+        seen.unreadable = Some(format!("it may not be looked into: {error}"));
+    }
+    seen.files = side_files(engine, path, &seen);
+    if wish.openers {
+        let beside = beside(engine, path).into_iter().map(|(_, path)| path);
+        let files: Vec<PathBuf> = std::iter::once(path.clone()).chain(beside).collect();
+        seen.openers = Some(who_has_it_open(&files));
+        let mut lockless = lockless(&seen);
+        confirm(&mut lockless, &files);
+        seen.broken.extend(lockless);
+    }
+    seen.blocks = blocks(&seen);
+    seen.hints = info::hints(&seen);
+    seen
+}
+
+/// Returns how the database is typed at a shell; `shown` is for eyes and may have escapes.
+fn typed(path: &Path, shown: &str) -> String {
+    let whole = path.to_string_lossy();
+    info::typed(if escaped(&whole) == whole { shown } else { &whole })
+}
+
+/// Returns the engine and the first bytes of a database, or why they cannot be read.
+fn recognise(path: &Path) -> (Engine, Vec<u8>, Option<io::Error>) {
+    match open_unnoticed(path) {
+        Ok(Sniffed::File(mut file)) => {
+            let mut head = vec![0; native::HEAD_BYTES];
+            match file.read(&mut head) {
+                Ok(length) => {
+                    head.truncate(length);
+                    (native::recognise_file(&head), head, None)
+                }
+                Err(error) => (Engine::Unknown, Vec::new(), Some(error)),
+            }
+        }
+        Ok(Sniffed::Directory) => match recognise_directory(path) {
+            Ok(engine) => (engine, Vec::new(), None),
+            Err(error) => (Engine::Unknown, Vec::new(), Some(error)),
+        },
+        Ok(Sniffed::Other) => (Engine::Unknown, Vec::new(), None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            (Engine::Unknown, Vec::new(), None)
+        }
+        Err(error) => (Engine::Unknown, Vec::new(), Some(error)),
+    }
+}
+
+fn filesystem(path: &Path) -> FileSystem {
+    let of = file_system::of(path).or_else(|| file_system::of(path.parent()?));
+    of.map_or_else(FileSystem::default, |found| FileSystem {
+        type_name: Some(found.type_name),
+        network: found.network,
+    })
+}
+
+/// Returns the files of a database that engines lock.
+fn files(engine: Engine, path: &Path) -> Vec<(Place, PathBuf)> {
+    let mut files = vec![(Place::Main, path.to_path_buf())];
+    for (role, path) in beside(engine, path) {
+        let place = match role {
+            Role::SqliteShm => Place::SharedMemory,
+            Role::DuckDbWal => Place::WriteAheadLog,
+            Role::LmdbLock | Role::LevelDbLock => Place::LockFile,
+            _ => continue,
+        };
+        files.push((place, path));
+    }
+    files
+}
+
+/// Returns the files that may lie beside a database.
+fn beside(engine: Engine, path: &Path) -> Vec<(Role, PathBuf)> {
+    match engine {
+        Engine::Lmdb if path.is_dir() => {
+            side_file::candidates(engine, &native::lmdb::data_file(path))
+        }
+        _ => side_file::candidates(engine, path),
+    }
+}
+
+/// Fills in the locks of the engine.
+fn native(engine: Engine, files: &[(Place, PathBuf)], seen: &mut Seen) {
+    let named: Vec<NamedFile<'_>> = files.iter().map(|(_, path)| NamedFile::at(path)).collect();
+    let Ok(found) = locks_on(&named) else {
+        seen.native.state = NativeState::Unknown;
+        return;
+    };
+    let groups = grouped(&found);
+    seen.broken = half_locked(engine, files, &groups);
+    if !seen.broken.is_empty() {
+        // The table is read piece by piece, so a connection that was just made can be seen in half.
+        let again = locks_on(&named).unwrap_or_default();
+        let still = half_locked(engine, files, &grouped(&again));
+        seen.broken.retain(|one| still.contains(one));
+    }
+    seen.pinned = pinned(engine, files, &groups);
+    for ((file, pid, raw), locks) in groups {
+        let (place, path) = &files[file];
+        let spans: Vec<Span> = locks.iter().map(|held| span(held)).collect();
+        let meaning = decode(engine, *place, &spans);
+        let write = locks.iter().any(|held| held.lock.mode == LockMode::Write);
+        let lock = NativeLock {
+            raw_pid: raw,
+            kind: kind(locks[0].lock.kind),
+            file: path.to_string_lossy().into_owned(),
+            meaning: meaning.text,
+            blocks: meaning.blocks,
+            ..described(pid, write, seen.native.locks.len() < MOST_DESCRIBED)
+        };
+        seen.native.locks.push(lock);
+    }
+    seen.native.locks.sort_by_key(|lock| std::cmp::Reverse(lock.blocks));
+    seen.native.state = match seen.native.locks.first().map(|lock| lock.blocks) {
+        None => NativeState::Free,
+        Some(Blocks::None) => NativeState::Idle,
+        Some(_) => NativeState::Held,
+    };
+}
+
+/// The lock table of a PID namespace leaves out what is held outside; the kernel, asked about one
+/// lock, tells that it is there.
+fn outside(path: &Path, seen: &mut Seen) {
+    if !matches!(seen.native.state, NativeState::Free | NativeState::Idle) {
+        return;
+    }
+    let unseen = |want| look(path, want).busy.filter(|busy| busy.pid.is_none());
+    let Some(busy) = unseen(Want::Exclusive) else { return };
+    let (meaning, blocks) = match unseen(Want::Shared) {
+        Some(_) => ("keeps everybody out", Blocks::All),
+        None => ("keeps writers out", Blocks::Writers),
+    };
+    let lock = NativeLock {
+        raw_pid: busy.raw_pid.into(),
+        kind: if busy.raw_pid == -1 { "ofd" } else { "posix" },
+        file: busy.file.to_string_lossy().into_owned(),
+        meaning,
+        blocks,
+        ..described(0, blocks == Blocks::All, false)
+    };
+    seen.native.locks.insert(0, lock);
+    seen.native.state = NativeState::Held;
+}
+
+/// LMDB's writer has no file lock: its thread's number stands in the lock file.
+fn lmdb_writer(engine: Engine, path: &Path, seen: &mut Seen) {
+    if engine != Engine::Lmdb {
+        return;
+    }
+    let Some(busy) = look(path, Want::Exclusive).busy.filter(|busy| busy.pid.is_some()) else {
+        return;
+    };
+    let pid = busy.pid.unwrap_or(0);
+    if busy.meaning.contains("write transaction") {
+        let lock = NativeLock {
+            kind: "futex",
+            file: busy.file.to_string_lossy().into_owned(),
+            meaning: "has a write transaction open",
+            blocks: Blocks::Writers,
+            ..described(pid, true, true)
+        };
+        seen.native.locks.insert(0, lock);
+        seen.native.state = NativeState::Held;
+    }
+}
+
+fn span(held: &HeldLock) -> Span {
+    let family = match held.lock.kind {
+        LockKind::Flock => Family::Flock,
+        LockKind::Ofd => Family::Ofd,
+        LockKind::Lease => Family::Lease,
+        LockKind::Posix | LockKind::Other => Family::Posix,
+    };
+    let write = held.lock.mode == LockMode::Write;
+    Span { family, write, start: held.lock.start, end: held.lock.end }
+}
+
+fn kind(kind: LockKind) -> &'static str {
+    match kind {
+        LockKind::Posix => "posix",
+        LockKind::Ofd => "ofd",
+        LockKind::Flock => "flock",
+        LockKind::Lease => "lease",
+        LockKind::Other => "other",
+    }
+}
+
+/// Describes a process; with `wholly` its ancestors too.
+fn described(pid: u32, write: bool, wholly: bool) -> NativeLock {
+    let mode = if write { "exclusive" } else { "shared" };
+    let Some(seen) = portrait(pid).filter(|_| pid != 0) else {
+        let who = Party { pid, mode, process_state: "unknown", via: "kernel", ..Party::default() };
+        return NativeLock { who, ..NativeLock::default() };
+    };
+    let container = seen.container.as_ref().filter(|_| seen.other_namespace != Some(false));
+    NativeLock {
+        terminal: seen.terminal.clone(),
+        orphaned: seen.orphaned,
+        parents: if wholly { parents(pid) } else { Vec::new() },
+        deleted_executable: seen.executable.as_ref().is_some_and(|one| one.deleted),
+        container: container.map(|one| format!("{} {}", one.engine, one.id)),
+        memory_bytes: Some(seen.resident_bytes),
+        cpu_ms: u64::try_from(seen.cpu_time.as_millis()).ok(),
+        who: party(seen, mode),
+        ..NativeLock::default()
+    }
+}
+
+fn party(seen: Portrait, mode: &'static str) -> Party {
+    Party {
+        pid: seen.pid,
+        command: seen.command_line,
+        program: seen.name,
+        user: seen.user.map(|user| host::user_name(user).unwrap_or_else(|| user.to_string())),
+        host: Some(host::host()),
+        mode,
+        since: Some(rfc3339(seen.started)),
+        for_ms: u64::try_from(seen.age.as_millis()).ok(),
+        process_state: seen.state,
+        via: "kernel",
+        ..Party::default()
+    }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    // Before 1970 no process was started, whatever a clock says.
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
+/// Returns the ancestors worth knowing: not those of everybody.
+fn parents(pid: u32) -> Vec<String> {
+    let names = ancestry(pid).into_iter().map(|one| one.executable.unwrap_or(one.name));
+    names.filter(|name| !EVERYWHERE.contains(&name.as_str())).map(|name| escaped(&name)).collect()
+}
+
+fn side_files(engine: Engine, path: &Path, seen: &Seen) -> Vec<SideFile> {
+    let in_use = seen.native.state != NativeState::Free;
+    let mut files = Vec::new();
+    for (role, path) in beside(engine, path) {
+        let Ok(facts) = fs::symlink_metadata(&path) else { continue };
+        if facts.is_dir() != role.is_directory() {
+            continue;
+        }
+        let mut head = [0; 16];
+        let length = match open_unnoticed(&path) {
+            Ok(Sniffed::File(mut file)) => file.read(&mut head).unwrap_or(0),
+            _ => 0,
+        };
+        let bytes = if facts.is_file() { facts.len() } else { 0 };
+        let state = side_file::Seen { bytes, head: &head[..length], in_use };
+        let told = side_file::tell(role, state, &seen.typed);
+        files.push(SideFile {
+            path: path.to_string_lossy().into_owned(),
+            role: role.word(),
+            bytes,
+            meaning: told.meaning.to_owned(),
+            safe_to_delete: told.safe_to_delete,
+            recovery: told.recovery,
+        });
+    }
+    files
+}
+
+fn who_has_it_open(files: &[PathBuf]) -> Vec<Opener> {
+    let named: Vec<NamedFile<'_>> = files.iter().map(|path| NamedFile::at(path)).collect();
+    let found = openers::openers(&named);
+    let opener = |one: openers::Opener| Opener {
+        pid: one.pid,
+        command: crate::platform::process::command_line(one.pid),
+        file: files[one.file].to_string_lossy().into_owned(),
+        deleted: one.deleted,
+    };
+    found.openers.into_iter().map(opener).collect()
+}
+
+/// Returns whom the guard lock and the engine's locks together keep out.
+fn blocks(seen: &Seen) -> Blocks {
+    let guard = match seen.guard.mode {
+        Some("exclusive") => Blocks::All,
+        Some(_) => Blocks::Writers,
+        None => Blocks::None,
+    };
+    let native = seen.native.locks.iter().map(|lock| lock.blocks).max().unwrap_or_default();
+    guard.max(native)
+}
