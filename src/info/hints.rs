@@ -296,7 +296,7 @@ mod tests {
     fn programs_that_keep_a_database_open_are_recognised_by_whole_names() {
         for (command, advice) in [
             (&["/usr/share/code/code", "--type=utility"][..], "VS Code"),
-            (&["/root/.vscode-server/bin/0/node", "x.js"], "VS Code"),
+            (&["/home/ana/.vscode-server/bin/0/node", "x.js"], "VS Code"),
             (&["/opt/dbeaver-ce/dbeaver"], "DBeaver"),
             (&["python3", "-m", "ipykernel_launcher", "-f", "k.json"], "kernel"),
             (&["python3", "/usr/bin/jupyter-lab"], "kernel"),

@@ -63,6 +63,7 @@ pub use name::encode;
 pub use nested::{HELD_VARIABLE, HeldList};
 pub use observer::{Observer, Subject, WaitReport};
 pub use order::{in_canonical_order, lock_path, make_lock};
+pub use party::rfc3339;
 pub use resource::{Place, Resource, SIDE_FILES, Target, canonical};
 pub use view::{View, mode_of, view};
 pub use vigil::{Blocked, Companion, News, Verdict, Vigil, broken};

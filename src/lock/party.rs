@@ -98,7 +98,7 @@ fn describe(
         child_pid: shown.filter(|pid| *pid != id.pid),
         command: shown.and_then(process::command_line),
         program: record.program.clone(),
-        user: record.user.or_else(|| process::user_of(shown?)).map(name_of),
+        user: record.user.or_else(|| process::user_of(shown?)).map(host::user_name),
         host: Some(record.host.clone()).filter(|host| !host.is_empty()),
         mode: mode.word(),
         since: since_ms.map(rfc3339),
@@ -129,7 +129,7 @@ fn from_kernel(pid: Option<u32>, mode: LockMode) -> Party {
     Party {
         pid: pid.unwrap_or(0),
         command: pid.and_then(process::command_line),
-        user: pid.and_then(process::user_of).map(name_of),
+        user: pid.and_then(process::user_of).map(host::user_name),
         host: Some(host::host()),
         mode: mode.word(),
         process_state: pid.map_or("unknown", process::state),
@@ -138,12 +138,8 @@ fn from_kernel(pid: Option<u32>, mode: LockMode) -> Party {
     }
 }
 
-fn name_of(user: u32) -> String {
-    host::user_name(user).unwrap_or_else(|| user.to_string())
-}
-
-/// Returns a time as RFC 3339 in UTC with milliseconds.
-fn rfc3339(ms: u64) -> String {
+/// Returns a time, in milliseconds since 1970, as RFC 3339 in UTC.
+pub fn rfc3339(ms: u64) -> String {
     // The year 9999 is where the format ends.
     let ms = ms.min(253_402_300_799_999);
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ms)).to_string()

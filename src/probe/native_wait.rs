@@ -183,11 +183,10 @@ pub fn describe(busy: &Busy) -> String {
 /// longer than the process runs, which `for_ms` is.
 pub fn party(busy: &Busy) -> Option<Party> {
     let pid = busy.pid?;
-    let name = |user| host::user_name(user).unwrap_or_else(|| user.to_string());
     Some(Party {
         pid,
         command: process::command_line(pid),
-        user: process::user_of(pid).map(name),
+        user: process::user_of(pid).map(host::user_name),
         for_ms: process::age(pid).and_then(|age| u64::try_from(age.as_millis()).ok()),
         process_state: process::state(pid),
         via: "kernel",

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::guard_look::guard;
 use super::native_look::{look, recognise_directory};
@@ -15,7 +15,7 @@ use super::symptoms::{confirm, grouped, half_locked, lockless, pinned};
 use crate::error::Party;
 use crate::escape::escaped;
 use crate::info::{self, FileSystem, NativeLock, NativeState, Opener, Seen, SideFile};
-use crate::lock::Resource;
+use crate::lock::{Resource, rfc3339};
 use crate::native::decode::{Blocks, Family, Place, Span, decode};
 use crate::native::description::describe;
 use crate::native::side_file::{self, Role};
@@ -276,25 +276,21 @@ fn described(pid: u32, write: bool, wholly: bool) -> NativeLock {
 }
 
 fn party(seen: Portrait, mode: &'static str) -> Party {
+    // Before 1970 no process was started, whatever a clock says.
+    let started = seen.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Party {
         pid: seen.pid,
         command: seen.command_line,
         program: seen.name,
-        user: seen.user.map(|user| host::user_name(user).unwrap_or_else(|| user.to_string())),
+        user: seen.user.map(host::user_name),
         host: Some(host::host()),
         mode,
-        since: Some(rfc3339(seen.started)),
+        since: u64::try_from(started.as_millis()).ok().map(rfc3339),
         for_ms: u64::try_from(seen.age.as_millis()).ok(),
         process_state: seen.state,
         via: "kernel",
         ..Party::default()
     }
-}
-
-fn rfc3339(time: SystemTime) -> String {
-    // Before 1970 no process was started, whatever a clock says.
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
 }
 
 /// Returns the ancestors worth knowing: not those of everybody.

@@ -12,14 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::openers::without_deleted;
 use super::process;
-
-/// The length of the kernel's clock tick as user space sees it: `USER_HZ` is 100 on every
-/// architecture that Rust has.
-const TICK_MILLISECONDS: u64 = 10;
 
 /// More than the fields of `stat` that are read ever take.
 const STAT_BYTES: usize = 1024;
@@ -116,7 +110,7 @@ pub fn portrait(pid: u32) -> Option<Portrait> {
     let stat = Stat::of(pid)?;
     let status = Status::of(pid);
     let executable = executable(pid);
-    let age = age(stat.start_ticks);
+    let age = process::since(stat.start_ticks);
     let portrait = Portrait {
         pid,
         parent: stat.parent,
@@ -133,7 +127,7 @@ pub fn portrait(pid: u32) -> Option<Portrait> {
         namespace_pids: status.namespace_pids,
         container: read(pid, "cgroup", TEXT_BYTES).and_then(|text| parse_container(&text)),
         resident_bytes: status.resident_bytes,
-        cpu_time: ticks(stat.cpu_ticks),
+        cpu_time: process::ticks(stat.cpu_ticks),
         directory: fs::read_link(format!("/proc/{pid}/cwd")).ok(),
     };
     // Otherwise the number was given to another process in between.
@@ -233,16 +227,6 @@ fn read(pid: u32, name: &str, most_bytes: usize) -> Option<String> {
     let mut text = vec![0; most_bytes];
     let text = process::read_once(&format!("/proc/{pid}/{name}"), &mut text)?;
     Some(String::from_utf8_lossy(text).into_owned())
-}
-
-fn ticks(ticks: u64) -> Duration {
-    Duration::from_millis(ticks.saturating_mul(TICK_MILLISECONDS))
-}
-
-/// Returns how long ago a start was. Both clocks count from boot and through suspension.
-fn age(start_ticks: u64) -> Duration {
-    let now = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
-    now.saturating_sub(ticks(start_ticks))
 }
 
 /// Returns the program of a process. One whose name truly ends in `(deleted)` is misjudged; to

@@ -16,6 +16,10 @@ use crate::platform::Liveness;
 /// A command line longer than this is cut: it is only shown.
 const COMMAND_LINE_BYTES: usize = 4096;
 
+/// The length of the kernel's clock tick as user space sees it: `USER_HZ` is 100 on every
+/// architecture that Rust has.
+const TICK_MILLISECONDS: u64 = 10;
+
 /// More than the fields that are read ever take.
 const STAT_BYTES: usize = 512;
 
@@ -67,12 +71,18 @@ pub fn start_time(pid: u32) -> Option<u64> {
 
 /// Returns how long a process has run, `None` if there is none or it is hidden.
 pub fn age(pid: u32) -> Option<Duration> {
-    /// What the kernel counts in for everybody to read (`USER_HZ`).
-    const TICKS_A_SECOND: u64 = 100;
-    let start = start_time(pid)?;
-    let started = Duration::from_millis(start.saturating_mul(1000 / TICKS_A_SECOND));
-    let now = Duration::try_from(clock_gettime(ClockId::Boottime)).ok()?;
-    Some(now.saturating_sub(started))
+    Some(since(start_time(pid)?))
+}
+
+/// Returns how long ago a start was. Both clocks count from boot and through suspension.
+pub(super) fn since(start_ticks: u64) -> Duration {
+    let now = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
+    now.saturating_sub(ticks(start_ticks))
+}
+
+/// Returns what the kernel counted as a time.
+pub(super) fn ticks(ticks: u64) -> Duration {
+    Duration::from_millis(ticks.saturating_mul(TICK_MILLISECONDS))
 }
 
 /// Tells whether the process with this number and start time still runs.

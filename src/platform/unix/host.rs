@@ -12,17 +12,18 @@ pub fn user() -> u32 {
     getuid().as_raw()
 }
 
-/// Returns the name of a user from `/etc/passwd`, `None` if it is not listed there.
+/// Returns the name of a user from `/etc/passwd`, or the number if it is not listed there.
 ///
 /// Deliberately not `getpwuid`: in a static binary it may load shared libraries or fail.
-pub fn user_name(user: u32) -> Option<String> {
-    let passwd = fs::read("/etc/passwd").ok()?;
+pub fn user_name(user: u32) -> String {
+    let passwd = fs::read("/etc/passwd").unwrap_or_default();
     let passwd = String::from_utf8_lossy(&passwd);
-    passwd.lines().find_map(|line| {
+    let name = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
         (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
-    })
+    });
+    name.unwrap_or_else(|| user.to_string())
 }
 
 /// Keeps threads from getting heaps of their own: for a helper that hardly allocates, making one
