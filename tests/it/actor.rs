@@ -48,6 +48,12 @@ pub fn plain(path: &Path, ready: &Path) -> String {
     serde_json::json!(["plain", text(path), text(ready)]).to_string()
 }
 
+/// Returns the part of one who has a redb open, `"rw"` or `"ro"`, until input ends, or who fails.
+pub fn redb(path: &Path, mode: &str) -> String {
+    let path = path.to_str().expect("the temp dir's path is text");
+    serde_json::json!(["redb", path, mode]).to_string()
+}
+
 /// Returns the part of the leader of a new session on a terminal, which becomes `words`.
 pub fn session(terminal: &Path, words: &[&str]) -> String {
     let terminal = terminal.to_str().expect("a terminal's path is text");
@@ -79,6 +85,13 @@ fn plays_the_part_in_its_environment() {
             let file = File::open(path).expect("the lock file opens");
             file.lock().expect("nobody holds it for long");
             File::create(ready).expect("the scene is writable");
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("input ends");
+        }
+        ["redb", path, mode] => {
+            let _open: Box<dyn std::any::Any> = match *mode {
+                "rw" => Box::new(redb::Database::create(path).expect("it is free")),
+                _ => Box::new(redb::ReadOnlyDatabase::open(path).expect("it is readable")),
+            };
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("input ends");
         }
         ["session", terminal, program, arguments @ ..] => lead(terminal, program, arguments),

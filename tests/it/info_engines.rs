@@ -1,8 +1,10 @@
 //! `dbguard info` on the other engines: real ones where Python has them, and files and locks as
 //! they make them.
 
+use crate::actor;
 use crate::info_crew::{Client, assert_check, assert_does, first, seen};
-use crate::scene::{Scene, have, skip};
+use crate::process::process_state;
+use crate::scene::{Run, Scene, have, skip};
 
 /// Whether Python has a module; says so if not.
 fn have_module(scene: &Scene, module: &str) -> bool {
@@ -47,6 +49,50 @@ fn a_rocksdb_of_rocksdict_is_its_openers_alone() {
     assert_held(&scene, "store", open, "all", open);
 }
 
+/// Proves what is said of a holder that opened `path` for this, and whom it keeps out: `open`
+/// prepares a client that opens it until its input ends, and fails where it may not.
+#[track_caller]
+fn assert_open(scene: &Scene, path: &str, mode: &str, blocks: &str, open: impl Fn(&str) -> Run) {
+    let mut holder = open(mode).spawn_fed();
+    let stood = || !seen(scene, &[path])["native"]["locks"].as_array().expect("a list").is_empty();
+    holder.until("it has the file open", stood);
+    let told = seen(scene, &[path]);
+    assert_does(&told, holder.pid(), "has the database open", blocks);
+    assert_eq!(told["blocks"], blocks, "{told:#}");
+    assert_check(scene, path, blocks);
+    for (mode, is_refused) in [("rw", blocks != "none"), ("ro", blocks == "all")] {
+        let ended = open(mode).run();
+        assert_eq!(ended.code != Some(0), is_refused, "{mode}: {}", ended.describe());
+    }
+    holder.close_input();
+    holder.wait().expect(0);
+    assert_eq!(first(scene, path), "free");
+}
+
+#[test]
+fn a_redb_is_its_writers_alone_and_shared_by_readers() {
+    let scene = Scene::new();
+    let open = |mode: &str| {
+        let part = actor::redb(&scene.path("a.redb"), mode);
+        scene.run(&actor::words()[0], &actor::words()[1..]).env(actor::PART, part)
+    };
+    open("rw").run().expect(0);
+    assert_open(&scene, "a.redb", "rw", "all", open);
+    assert_open(&scene, "a.redb", "ro", "writers", open);
+}
+
+#[test]
+fn a_bbolt_of_go_is_its_writers_alone_and_shared_by_readers() {
+    if !have(&["bolt-client"]) {
+        return;
+    }
+    let scene = Scene::new();
+    let open = |mode: &str| scene.run("bolt-client", ["a.bolt", mode]);
+    open("rw").run().expect(0);
+    assert_open(&scene, "a.bolt", "rw", "all", open);
+    assert_open(&scene, "a.bolt", "ro", "writers", open);
+}
+
 #[test]
 fn an_lmdb_of_python_keeps_writers_out_while_it_writes() {
     let scene = Scene::new();
@@ -59,8 +105,18 @@ fn an_lmdb_of_python_keeps_writers_out_while_it_writes() {
     client.run("txn = env.begin(write=True)");
     let writing = seen(&scene, &["env"]);
     assert_does(&writing, client.pid(), "has a write transaction open", "writers");
-    // A second writer would wait on the mutex; a reader is let in.
-    Client::doing(&scene, "import lmdb\nlmdb.open('env').begin().abort()");
+    // A reader is let in; a second writer waits until the first has ended.
+    let mut second =
+        Client::doing(&scene, "import lmdb\nenv = lmdb.open('env')\nenv.begin().abort()");
+    let begun = second.begin("open('near', 'w').close()\ntxn = env.begin(write=True)");
+    let pid = second.pid();
+    let near = scene.path("near");
+    second.process().until("it waits", || near.exists() && process_state(pid) == Some('S'));
+    assert!(!begun.exists());
+    assert_does(&seen(&scene, &["env"]), client.pid(), "write transaction", "writers");
+    client.run("txn.commit()");
+    second.process().until("it writes", || begun.exists());
+    assert_does(&seen(&scene, &["env"]), pid, "write transaction", "writers");
 }
 
 /// Files as the engines make them, locks as they take them.

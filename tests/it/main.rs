@@ -19,7 +19,7 @@
 //! | `native_look` | one look at each engine in each state, against the real sqlite3 |
 //! | `generated` | the checked-in completions and manual pages are what the program generates |
 //! | `info_duckdb` | `dbguard info` on DuckDB, open and after a crash |
-//! | `info_engines` | `dbguard info` on LMDB, LevelDB, RocksDB, bbolt and redb |
+//! | `info_engines` | `dbguard info` on LMDB, LevelDB, RocksDB, bbolt and redb, beside real users of each |
 //! | `info_guard` | `dbguard info` on the guard lock, its queue and its keys |
 //! | `info_search` | `dbguard info` on directories and on error messages |
 //! | `info_sqlite` | what `dbguard info` says of SQLite in every state is what a second client meets |
@@ -48,8 +48,9 @@
 //! | `storm` | the overlap storm |
 //!
 //! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools,
-//! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `actor` the parts that this very binary plays as a
-//! command, `pty` the terminal. Steps of dbguard are reached through hooks that exist only with
+//! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `actor` the parts that this
+//! very binary plays as a command, `pty` the terminal, `tests/peers` programs that others wrote
+//! the libraries of. Steps of dbguard are reached through hooks that exist only with
 //! `--features test-hooks`; without them (and where a tool such as `flock` is missing) a test
 //! prints why it is skipped.
 //!
