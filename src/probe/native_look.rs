@@ -39,6 +39,8 @@ pub struct Busy {
     pub file: PathBuf,
     /// What the holder is doing, as a fragment.
     pub meaning: &'static str,
+    /// The question that its lock answered.
+    pub ask: Ask,
 }
 
 /// A question that could not be asked.
@@ -143,8 +145,8 @@ fn put(engine: Engine, questions: Vec<Question>, opened: Option<(&Path, &File)>)
         match answered {
             Ok(None) => {}
             Ok(Some(Owner { pid, raw_pid })) => {
-                let Question { file, meaning, .. } = question;
-                look.busy = Some(Busy { pid, raw_pid, file, meaning });
+                let Question { file, meaning, ask } = question;
+                look.busy = Some(Busy { pid, raw_pid, file, meaning, ask });
                 return look;
             }
             Err(source) => {

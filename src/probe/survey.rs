@@ -19,7 +19,7 @@ use crate::lock::{Resource, rfc3339};
 use crate::native::decode::{Blocks, Family, Place, Span, decode};
 use crate::native::description::describe;
 use crate::native::side_file::{self, Role};
-use crate::native::{self, Engine, Want};
+use crate::native::{self, Ask, Engine, Want};
 use crate::platform::held_locks::{HeldLock, NamedFile, locks_on};
 use crate::platform::lock_table::{LockKind, LockMode};
 use crate::platform::portrait::{Portrait, ancestry, portrait};
@@ -64,8 +64,7 @@ pub fn survey(resource: &Resource, shown: &str, wish: Wish<'_>) -> Seen {
     };
     let files = files(engine, path);
     native(engine, &files, &mut seen);
-    lmdb_writer(engine, path, &mut seen);
-    outside(path, &mut seen);
+    unlisted(engine, path, &mut seen);
     if let Some(error) = error {
         seen.native.state = NativeState::Unknown;
         seen.unreadable = Some(format!("it may not be looked into: {error}"));
@@ -187,50 +186,41 @@ fn native(engine: Engine, files: &[(Place, PathBuf)], seen: &mut Seen) {
     };
 }
 
-/// The lock table of a PID namespace leaves out what is held outside; the kernel, asked about one
-/// lock, tells that it is there.
-fn outside(path: &Path, seen: &mut Seen) {
-    if !matches!(seen.native.state, NativeState::Free | NativeState::Idle) {
+/// Adds what the lock table does not show and the kernel tells whoever asks: LMDB's writer, who
+/// has no file lock, and what is held outside this PID namespace.
+fn unlisted(engine: Engine, path: &Path, seen: &mut Seen) {
+    let is_held = !matches!(seen.native.state, NativeState::Free | NativeState::Idle);
+    if is_held && engine != Engine::Lmdb {
         return;
     }
-    let unseen = |want| look(path, want).busy.filter(|busy| busy.pid.is_none());
-    let Some(busy) = unseen(Want::Exclusive) else { return };
-    let (meaning, blocks) = match unseen(Want::Shared) {
-        Some(_) => ("keeps everybody out", Blocks::All),
-        None => ("keeps writers out", Blocks::Writers),
+    let Some(busy) = look(path, Want::Exclusive).busy else { return };
+    let (kind, meaning, blocks) = match busy.pid {
+        Some(_) if busy.ask == Ask::LmdbWriter => {
+            ("futex", "has a write transaction open", Blocks::Writers)
+        }
+        None if !is_held => {
+            let kind = if busy.raw_pid == -1 { "ofd" } else { "posix" };
+            let keeps_out_readers =
+                look(path, Want::Shared).busy.is_some_and(|busy| busy.pid.is_none());
+            match keeps_out_readers {
+                true => (kind, "keeps everybody out", Blocks::All),
+                false => (kind, "keeps writers out", Blocks::Writers),
+            }
+        }
+        // The lock table has it.
+        _ => return,
     };
+    let is_exclusive = kind == "futex" || blocks == Blocks::All;
     let lock = NativeLock {
-        raw_pid: busy.raw_pid.into(),
-        kind: if busy.raw_pid == -1 { "ofd" } else { "posix" },
+        raw_pid: if busy.pid.is_some() { 0 } else { busy.raw_pid.into() },
+        kind,
         file: busy.file.to_string_lossy().into_owned(),
         meaning,
         blocks,
-        ..described(0, blocks == Blocks::All, false)
+        ..described(busy.pid.unwrap_or(0), is_exclusive, busy.pid.is_some())
     };
     seen.native.locks.insert(0, lock);
     seen.native.state = NativeState::Held;
-}
-
-/// LMDB's writer has no file lock: its thread's number stands in the lock file.
-fn lmdb_writer(engine: Engine, path: &Path, seen: &mut Seen) {
-    if engine != Engine::Lmdb {
-        return;
-    }
-    let Some(busy) = look(path, Want::Exclusive).busy.filter(|busy| busy.pid.is_some()) else {
-        return;
-    };
-    let pid = busy.pid.unwrap_or(0);
-    if busy.meaning.contains("write transaction") {
-        let lock = NativeLock {
-            kind: "futex",
-            file: busy.file.to_string_lossy().into_owned(),
-            meaning: "has a write transaction open",
-            blocks: Blocks::Writers,
-            ..described(pid, true, true)
-        };
-        seen.native.locks.insert(0, lock);
-        seen.native.state = NativeState::Held;
-    }
 }
 
 fn span(held: &HeldLock) -> Span {
