@@ -2,7 +2,7 @@
 //!
 //! Both sides run the same part, so what it costs to start it is in both.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write, stdin, stdout};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +15,8 @@ pub const GATE: &str = "@gate";
 pub const SLEEP: &str = "@sleep";
 /// `@log FILE MILLISECONDS`: holds the lock that long and appends `start end` in nanoseconds.
 pub const LOG: &str = "@log";
+/// `@locks FILE NUMBER`: makes so many files, flocks each, says so and holds until its input ends.
+pub const LOCKS: &str = "@locks";
 /// `@steps NUMBER`: passes so many named steps with nothing between them.
 pub const STEPS: &str = "@steps";
 
@@ -25,6 +27,7 @@ pub fn play(words: &[String]) -> bool {
         [GATE] => gate(),
         [SLEEP, time] => thread::sleep(milliseconds(time)),
         [LOG, file, time] => log(file, milliseconds(time)),
+        [LOCKS, file, number] => locks(file, number.parse().expect("a number of locks")),
         [STEPS, number] => {
             let number = number.parse().expect("a number of steps");
             (0..number).for_each(|_: u32| dbguard::platform::step::step("again"));
@@ -48,6 +51,16 @@ fn gate() {
     let mut out = stdout();
     out.write_all(b".").and_then(|()| out.flush()).expect("say that the gate is closed");
     stdin().read_to_end(&mut Vec::new()).expect("wait at the gate");
+}
+
+fn locks(file: &str, number: u32) {
+    let lock = |index| {
+        let file = File::create(format!("{file}.{index}")).expect("make a file");
+        file.lock().expect("nobody else locks it");
+        file
+    };
+    let _locked: Vec<File> = (0..number).map(lock).collect();
+    gate();
 }
 
 fn log(file: &str, time: Duration) {

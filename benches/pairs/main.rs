@@ -10,6 +10,7 @@
 //! | `keys` | 10 keys with 20 processes each, against one key with 20 |
 //! | `memory` | what one waiting process keeps |
 //! | `info` | `dbguard info` of one database, beside lslocks and lsof |
+//! | `locks` | the same among 2,000 locks of 500 processes |
 //! | `tree` | `dbguard info` of 200,000 files, beside find |
 //! | `select` | `dbguard sql` of `select 1`, beside the shells of SQLite and DuckDB |
 //! | `updates` | 100 processes that count 50 times each, beside sqlite3 |
@@ -52,6 +53,7 @@ const PAIRS: &[(&str, Pair)] = &[
     ("keys", contention::keys),
     ("memory", memory::memory),
     ("info", info::info),
+    ("locks", info::locks),
     ("tree", info::tree),
     ("select", sql::select),
     ("updates", sql::updates),

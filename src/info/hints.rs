@@ -49,6 +49,7 @@ pub fn hints(seen: &Seen) -> Vec<String> {
     add(perhaps_broken(seen));
     seen.pinned.iter().for_each(|one| add(pinned(one)));
     add(dot_lock(seen));
+    add(confined(seen));
     add(network(seen));
     add(links(seen));
     add(busy(seen));
@@ -220,6 +221,16 @@ fn replaced(lock: &NativeLock) -> Option<String> {
         format!(
             "the program of pid {pid} was replaced since it started: restart it to run the new one"
         )
+    })
+}
+
+/// Whoever uses fcntl locks is told of those outside when he asks; flock tells nothing.
+fn confined(seen: &Seen) -> Option<String> {
+    let uses_flock = matches!(seen.engine, "bbolt" | "redb");
+    (seen.confined && uses_flock && seen.native.locks.is_empty()).then(|| {
+        "this is a PID namespace, as containers have: a flock that is held outside cannot be seen \
+         here; to be sure, run dbguard info on the host"
+            .to_owned()
     })
 }
 

@@ -46,6 +46,9 @@ pub struct Seen {
     /// Why its content could not be read; its engine, and what its locks mean, are then unknown.
     #[serde(skip)]
     pub unreadable: Option<String>,
+    /// Whether we are in a PID namespace, where flocks that are held outside do not show.
+    #[serde(skip)]
+    pub confined: bool,
     /// Readers that keep SQLite's log from being emptied.
     #[serde(skip)]
     pub pinned: Vec<Pinned>,
@@ -72,7 +75,7 @@ pub struct FileSystem {
 /// dbguard's own lock.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Guard {
-    /// `free` or `held`.
+    /// `free`, `held`, or `unknown` if it could not be seen.
     pub state: &'static str,
     /// `shared` or `exclusive`, while it is held.
     pub mode: Option<&'static str>,

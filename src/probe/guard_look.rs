@@ -5,11 +5,12 @@ use crate::lock::{self, LockError, Mode, Resource, View};
 
 /// Looks at the lock of a resource, or of one key of it.
 pub(super) fn guard(resource: &Resource, key: Option<&str>) -> Guard {
-    let free = Guard { state: "free", ..Guard::default() };
     let seen: Result<Option<View>, LockError> = lock::view(resource);
     match seen {
-        Ok(None) => free,
-        Err(error) => Guard { error: Some(error.to_string()), ..free },
+        Ok(None) => Guard { state: "free", ..Guard::default() },
+        Err(error) => {
+            Guard { state: "unknown", error: Some(error.to_string()), ..Guard::default() }
+        }
         Ok(Some(view)) => told(match key {
             Some(key) => of_key(view, &lock::encode(key.as_bytes())),
             None => view,

@@ -21,6 +21,7 @@ use crate::native::description::describe;
 use crate::native::side_file::{self, Role};
 use crate::native::{self, Ask, Engine, Want};
 use crate::platform::held_locks::{HeldLock, NamedFile, locks_on};
+use crate::platform::holders::table_is_complete;
 use crate::platform::lock_table::{LockKind, LockMode};
 use crate::platform::portrait::{Portrait, ancestry, portrait};
 use crate::platform::sniff::{Sniffed, open_unnoticed};
@@ -59,6 +60,7 @@ pub fn survey(resource: &Resource, shown: &str, wish: Wish<'_>) -> Seen {
         links: resource.facts.filter(|facts| facts.regular).map(|facts| facts.links),
         filesystem: filesystem(path),
         guard: guard(resource, wish.key),
+        confined: !table_is_complete(),
         key: wish.key.map(str::to_owned),
         ..Seen::default()
     };

@@ -71,6 +71,27 @@ fn a_holder_inside_a_pid_namespace_is_named_from_outside() {
     assert!(lock["pid"].as_u64().is_some_and(|pid| pid > 2), "{seen:#}");
 }
 
+/// Of a flock out there nothing at all is told in here.
+#[test]
+fn in_a_pid_namespace_it_is_said_that_flocks_outside_cannot_be_seen() {
+    let scene = Scene::new();
+    if !have_namespaces(&scene) {
+        return;
+    }
+    let part = crate::actor::redb(&scene.path("a.redb"), "rw");
+    let words = crate::actor::words();
+    scene.run(&words[0], &words[1..]).env(crate::actor::PART, part).run().expect(0);
+    database(&scene, "a.db", "delete", "CREATE TABLE t(n);");
+    let said = "a flock that is held outside cannot be seen";
+    let inside = |file: &str| {
+        let words = ["-pf", "--mount-proc", env!("CARGO_BIN_EXE_dbguard"), "info", file];
+        scene.run("unshare", words).run().expect(0).stdout.replace('\n', " ")
+    };
+    assert!(inside("a.redb").contains(said), "{}", inside("a.redb"));
+    assert!(!inside("a.db").contains(said), "SQLite's locks are asked for");
+    assert!(!hints(&scene, &["a.redb"]).contains(said));
+}
+
 #[test]
 fn a_flock_whose_locker_died_is_told_with_the_process_that_keeps_it() {
     if !have(&["python3"]) {
@@ -120,6 +141,44 @@ fn in_a_pid_namespace_too_the_process_that_keeps_a_flock_is_named() {
     let lock = crate::sql_crew::document(&ended)["resources"][0]["native"]["locks"][0].clone();
     assert_eq!(lock["pid"].to_string(), scene.read("child"), "{}", ended.describe());
     assert_eq!((&lock["kind"], &lock["blocks"]), (&"flock".into(), &"all".into()));
+}
+
+/// The lock table names the device of the whole file system there, and stat(2) another one.
+#[test]
+fn on_overlayfs_and_btrfs_the_holder_is_named() {
+    if !is_root() || !have(&["python3", "unshare"]) {
+        skip("needs root, to mount file systems");
+        return;
+    }
+    let holder = "import os, sqlite3, subprocess, sys\n\
+        db = sqlite3.connect('mnt/a.db', isolation_level=None)\n\
+        db.execute('pragma journal_mode=' + sys.argv[1])\n\
+        db.execute('create table t(n)')\n\
+        db.execute('begin immediate')\n\
+        open('pid', 'w').write(str(os.getpid()))\n\
+        sys.exit(subprocess.run([os.environ['DBGUARD'], 'info', '--json', 'mnt/a.db']).returncode)";
+    let overlay = "mkdir lower upper work && \
+        mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work mnt";
+    let btrfs = "truncate -s 200M image && mkfs.btrfs -q image && mkdir whole && \
+        mount -o loop image whole && btrfs -q subvolume create whole/sub && \
+        mount -o loop,subvol=sub image mnt";
+    for (kind, mount) in [("overlay", overlay), ("btrfs", btrfs)] {
+        for journal in ["delete", "wal"] {
+            let scene = Scene::new();
+            scene.file("holder.py", holder);
+            std::fs::create_dir(scene.path("mnt")).expect("mkdir");
+            let script = format!("{{ {mount}; }} >&2 || exit 99; python3 holder.py {journal}");
+            let ended = scene.run("unshare", ["-m", "sh", "-c", &script]).run();
+            if ended.code == Some(99) {
+                skip(&format!("{kind} cannot be mounted here: {}", ended.stderr.trim()));
+                continue;
+            }
+            let seen = crate::sql_crew::document(&ended)["resources"][0].clone();
+            assert_eq!(seen["filesystem"]["type"], kind, "{seen:#}");
+            let pid = scene.read("pid").parse().expect("a number");
+            assert_does(&seen, pid, "has a write transaction open", "writers");
+        }
+    }
 }
 
 #[test]

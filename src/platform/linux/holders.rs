@@ -167,7 +167,7 @@ fn same_lock(one: &KernelLock, other: &KernelLock) -> bool {
 }
 
 /// Reports whether the lock table lists the locks of all processes.
-pub(super) fn table_is_complete() -> bool {
+pub fn table_is_complete() -> bool {
     fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL_PID_NAMESPACE)
 }
 
