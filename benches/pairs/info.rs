@@ -136,11 +136,11 @@ pub fn locks(stage: &Stage) {
 /// Prints the pairs of a tree of many files.
 pub fn tree(stage: &Stage) {
     println!("  medians of {TREE_ROUNDS}, {FILES} files with {DATABASES} databases among them");
+    let Some(database) = stage.sqlite("tree.db") else {
+        return println!("  no sqlite3 shell: skipped");
+    };
     head("info", "find");
     for (name, bytes, bound) in [("files of 4 KiB", 4096, 8.0), ("files of 100 bytes", 100, 4.0)] {
-        let Some(database) = stage.sqlite("tree.db") else {
-            return println!("  no sqlite3 shell: skipped");
-        };
         let root = stage.path("tree");
         let content = vec![b'x'; bytes];
         for number in 0..FILES {

@@ -6,14 +6,26 @@
 
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::thread;
 
-use rustix::fs::{AtFlags, CWD, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, StatxFlags, open, statx};
 
 use super::lock_table::{self, KernelLock};
 use crate::platform::FileId;
 
 /// The most that is read about one descriptor: some 10,000 locks, far beyond any database's.
 const INFORMATION_BYTES: u64 = 1024 * 1024;
+
+/// How much of a listing is read at once; a process with hundreds of descriptors fits.
+const LISTING_BYTES: usize = 8192;
+
+/// More threads than this do not make a search faster: they meet in the kernel's process table.
+const MOST_THREADS: usize = 4;
+
+/// To start a thread takes as long as to look at some ten processes.
+const FEWEST_A_THREAD: usize = 64;
 
 /// A descriptor and what it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +34,26 @@ pub(super) struct Descriptor {
     pub(super) file: FileId,
     /// How many names the file has; 0 once it is unlinked or replaced.
     pub(super) links: u32,
+}
+
+/// Looks at every process that can be seen, in several threads where there are many, and returns
+/// what each look yields in the order of their listing.
+pub(super) fn of_everybody<T: Send>(look: impl Fn(u32) -> T + Sync) -> Vec<(u32, T)> {
+    let everybody: Vec<u32> = processes().collect();
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let share = everybody.len().div_ceil(threads).max(FEWEST_A_THREAD);
+    let look_at = |pids: &[u32]| pids.iter().map(|pid| (*pid, look(*pid))).collect::<Vec<_>>();
+    thread::scope(|scope| {
+        let mut shares = everybody.chunks(share);
+        let first = shares.next().unwrap_or_default();
+        let others: Vec<_> = shares.map(|pids| scope.spawn(|| look_at(pids))).collect();
+        let mut all = look_at(first);
+        for other in others {
+            // A look that panics is a defect of ours: it goes on in this thread.
+            all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        all
+    })
 }
 
 /// Returns the numbers of all processes that can be seen; none where there is no `/proc`.
@@ -37,8 +69,15 @@ pub(super) fn processes() -> impl Iterator<Item = u32> {
 ///
 /// The process is gone (`NotFound`), or its descriptors may not be read (`PermissionDenied`).
 pub(super) fn of_process(pid: u32) -> io::Result<impl Iterator<Item = Descriptor>> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fd"))?;
-    Ok(entries.map_while(Result::ok).filter_map(|entry| look(&entry)))
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = open(format!("/proc/{pid}/fd"), flags, Mode::empty())?;
+    let mut numbers: Vec<u32> = Vec::new();
+    let mut buffer = [MaybeUninit::uninit(); LISTING_BYTES];
+    let mut entries = RawDir::new(&folder, &mut buffer);
+    while let Some(Ok(entry)) = entries.next() {
+        numbers.extend(entry.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(numbers.into_iter().filter_map(move |number| look(&folder, number)))
 }
 
 /// Returns the locks that a process holds on any of these files through its descriptors, each with
@@ -65,18 +104,19 @@ pub(super) fn information(pid: u32, descriptor: u32) -> Option<String> {
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Identifies what a descriptor leads to.
-fn look(entry: &DirEntry) -> Option<Descriptor> {
-    let number = number(entry)?;
+/// Identifies what a descriptor leads to. By its short name: of some thousands, each is looked up
+/// from `/proc` on otherwise, which takes longer than the rest.
+fn look(folder: &OwnedFd, number: u32) -> Option<Descriptor> {
+    let name = number.to_string();
     // Without DONT_SYNC one descriptor on a dead server would hang the search.
     let wanted = StatxFlags::INO | StatxFlags::NLINK;
-    let found = rustix::fs::statx(CWD, entry.path(), AtFlags::STATX_DONT_SYNC, wanted).ok()?;
+    let found = statx(folder, name, AtFlags::STATX_DONT_SYNC, wanted).ok()?;
     let device = rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor);
     let file = FileId { device, inode: found.stx_ino };
     Some(Descriptor { number, file, links: found.stx_nlink })
 }
 
-/// Returns the number that a directory entry is named, as processes and descriptors are.
+/// Returns the number that an entry is named, as processes are.
 fn number(entry: &DirEntry) -> Option<u32> {
     entry.file_name().to_str()?.parse().ok()
 }

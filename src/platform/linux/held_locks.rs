@@ -175,8 +175,8 @@ struct Search {
 impl Search {
     fn of(ids: &[FileId]) -> Self {
         let mut search = Self { found: Vec::new(), forbidden: false };
-        for pid in descriptors::processes() {
-            match descriptors::locks_through(pid, ids) {
+        for (pid, looked) in descriptors::of_everybody(|pid| descriptors::locks_through(pid, ids)) {
+            match looked {
                 Ok(locks) => {
                     search.found.extend(locks.into_iter().map(|(id, lock)| (id, lock, pid)));
                 }
