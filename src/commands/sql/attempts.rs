@@ -95,7 +95,7 @@ impl Attempts<'_> {
             self.sql.watching.finish();
             story.ran = begun.elapsed();
             match tried {
-                Ok(done) => {
+                Ok(Some(done)) => {
                     return Ok(Verdict::Done(Box::new(Yield {
                         taker,
                         done,
@@ -103,12 +103,10 @@ impl Attempts<'_> {
                         access: self.access,
                     })));
                 }
+                Ok(None) => return Ok(Verdict::TakeAgain(Access::Read)),
                 Err(error) => match error.trouble {
                     Trouble::NeedsWrite if self.is_free_to_write() && !taker.has_printed() => {
                         return Ok(Verdict::TakeAgain(Access::Write));
-                    }
-                    Trouble::NeedsWrite if error.message == ONLY_READS => {
-                        return Ok(Verdict::TakeAgain(Access::Read));
                     }
                     Trouble::ConditionFalse => {
                         self.sql.voice.notice("not run: the condition of --if is not true");
@@ -154,13 +152,14 @@ impl Attempts<'_> {
     }
 
     /// Opens the file, runs the batch and closes the file again. `open` says how far it came.
+    /// Returns `None`, and has run nothing, where a batch that may write turns out only to read.
     fn attempt(
         &self,
         grace: Grace,
         output: &Output,
         taker: &mut Taker,
         open: &mut bool,
-    ) -> Result<Done, SqlError> {
+    ) -> Result<Option<Done>, SqlError> {
         let Database { engine, path, missing, .. } = self.database;
         let session = engine.open(path, self.access, *missing)?;
         *open = true;
@@ -170,7 +169,7 @@ impl Attempts<'_> {
             && !self.is_settled
             && batch.only_reads(&*session)
         {
-            return Err(SqlError::new(Trouble::NeedsWrite, ONLY_READS));
+            return Ok(None);
         }
         let done = {
             let mut sink = sink(output, taker.writer())?;
@@ -184,7 +183,7 @@ impl Attempts<'_> {
                 error.message
             ));
         }
-        Ok(done)
+        Ok(Some(done))
     }
 
     /// Waits until it is worth trying again.
@@ -344,9 +343,6 @@ impl Yield {
         Ok(())
     }
 }
-
-/// What the check for a batch that only reads says.
-const ONLY_READS: &str = "it only reads";
 
 fn is_broken_pipe(error: &SqlError) -> bool {
     error.output.as_ref().is_some_and(|output| output.kind() == io::ErrorKind::BrokenPipe)
