@@ -20,12 +20,11 @@ use super::number::append_hex;
 pub(super) struct Arrays<'w> {
     output: &'w mut dyn Write,
     row: Row,
-    rows: u64,
 }
 
 impl<'w> Arrays<'w> {
     pub(super) fn new(output: &'w mut dyn Write) -> Self {
-        Self { output, row: Row::default(), rows: 0 }
+        Self { output, row: Row::default() }
     }
 }
 
@@ -36,15 +35,11 @@ impl Sink for Arrays<'_> {
 
     fn begin(&mut self, columns: &[Column]) -> io::Result<()> {
         self.row = Row::of(columns);
-        self.rows = 0;
         self.output.write_all(b"[")
     }
 
     fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
-        let between: &[u8] = if self.rows == 0 { b"" } else { b",\n" };
-        self.rows += 1;
-        self.output.write_all(between)?;
-        self.output.write_all(self.row.text(cells))
+        self.row.write_element(cells, self.output)
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -89,12 +84,11 @@ pub struct Document<'w> {
     output: &'w mut dyn Write,
     row: Row,
     results: u64,
-    rows: u64,
 }
 
 /// Returns a sink that writes the elements of a JSON array of results, without its brackets.
 pub fn document(output: &mut dyn Write) -> Document<'_> {
-    Document { output, row: Row::default(), results: 0, rows: 0 }
+    Document { output, row: Row::default(), results: 0 }
 }
 
 impl Sink for Document<'_> {
@@ -104,7 +98,6 @@ impl Sink for Document<'_> {
 
     fn begin(&mut self, columns: &[Column]) -> io::Result<()> {
         self.row = Row::of(columns);
-        self.rows = 0;
         let mut text = if self.results == 0 { Vec::new() } else { b",\n".to_vec() };
         self.results += 1;
         text.extend_from_slice(b"{\"columns\":[");
@@ -123,10 +116,7 @@ impl Sink for Document<'_> {
     }
 
     fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
-        let between: &[u8] = if self.rows == 0 { b"" } else { b",\n" };
-        self.rows += 1;
-        self.output.write_all(between)?;
-        self.output.write_all(self.row.text(cells))
+        self.row.write_element(cells, self.output)
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -140,6 +130,8 @@ struct Row {
     /// The names of the columns, quoted.
     names: Vec<Vec<u8>>,
     text: Vec<u8>,
+    /// Whether an element of the array was written.
+    has_written: bool,
 }
 
 impl Row {
@@ -156,7 +148,16 @@ impl Row {
             append_string(&name, &mut text);
             text
         };
-        Self { names: columns.iter().map(quoted).collect(), text: Vec::new() }
+        Self { names: columns.iter().map(quoted).collect(), ..Self::default() }
+    }
+
+    /// Writes the object as the next element of an array.
+    fn write_element(&mut self, cells: &[Cell<'_>], output: &mut dyn Write) -> io::Result<()> {
+        if self.has_written {
+            output.write_all(b",\n")?;
+        }
+        self.has_written = true;
+        output.write_all(self.text(cells))
     }
 
     fn text(&mut self, cells: &[Cell<'_>]) -> &[u8] {
