@@ -316,7 +316,7 @@ impl Yield {
             Some(_) => Ok(()),
         };
         sql.watching.let_go();
-        match told.and_then(|()| output.finish(taker)) {
+        match told.and_then(|()| taker.finish()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             Err(error) => {

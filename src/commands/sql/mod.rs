@@ -97,11 +97,9 @@ impl Sql<'_> {
                 let lost = locks.release(self.voice);
                 match verdict {
                     Ok(Verdict::Done(result)) => {
-                        let printed = result.print(&output, self);
-                        return match printed {
-                            Ok(()) => Ok(tell_lost(&lost, Outcome::Ok, self.voice)),
-                            Err(failure) => Err(failure),
-                        };
+                        return result
+                            .print(&output, self)
+                            .map(|()| tell_lost(&lost, Outcome::Ok, self.voice));
                     }
                     Ok(Verdict::TakeAgain(other)) => {
                         tracing::debug!(?other, "the lock is taken in the other mode");

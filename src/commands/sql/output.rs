@@ -54,8 +54,8 @@ pub(super) enum Taker {
     Direct(Counted),
     /// What is held back until it is certain.
     Held(SpooledTempFile),
-    /// A file that is put in its place at the end.
-    File(BufWriter<NamedTempFile>),
+    /// A file that is put in its place, the path, at the end.
+    File { output: BufWriter<NamedTempFile>, path: PathBuf },
 }
 
 /// Standard output, and how much it was given.
@@ -82,7 +82,6 @@ impl Write for Patient {
                 return Err(io::Error::other("interrupted"));
             }
         }
-        // What a pipe that is ready takes without blocking (PIPE_BUF).
         let written = self.output.write(&bytes[..bytes.len().min(PIPE_BYTES)])?;
         self.output.flush().map(|()| written)
     }
@@ -151,27 +150,9 @@ impl Output {
                     .prefix(".dbguard-output-")
                     .permissions(permissions)
                     .tempfile_in(directory)?;
-                Ok(Taker::File(BufWriter::with_capacity(BUFFER_BYTES, made)))
+                let output = BufWriter::with_capacity(BUFFER_BYTES, made);
+                Ok(Taker::File { output, path: path.clone() })
             }
-        }
-    }
-
-    /// Prints what was held back, and puts a file in its place.
-    pub(super) fn finish(&self, taker: Taker) -> io::Result<()> {
-        match (taker, &self.target) {
-            (Taker::Direct(mut output), _) => output.flush(),
-            (Taker::Held(mut held), _) => {
-                held.rewind()?;
-                let mut output = io::stdout().lock();
-                io::copy(&mut held, &mut output)?;
-                output.flush()
-            }
-            (Taker::File(output), Target::File { path, .. }) => {
-                let file = output.into_inner().map_err(io::IntoInnerError::into_error)?;
-                file.as_file().sync_all()?;
-                file.persist(path).map(drop).map_err(|error| error.error)
-            }
-            (Taker::File(_), Target::StandardOutput) => Ok(()),
         }
     }
 }
@@ -182,13 +163,31 @@ impl Taker {
         match self {
             Self::Direct(output) => output,
             Self::Held(held) => held,
-            Self::File(output) => output,
+            Self::File { output, .. } => output,
         }
     }
 
     /// Whether something may have been printed that cannot be taken back.
     pub(super) fn has_printed(&self) -> bool {
         matches!(self, Self::Direct(counted) if counted.bytes > 0)
+    }
+
+    /// Prints what was held back, and puts a file in its place.
+    pub(super) fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Direct(mut output) => output.flush(),
+            Self::Held(mut held) => {
+                held.rewind()?;
+                let mut output = io::stdout().lock();
+                io::copy(&mut held, &mut output)?;
+                output.flush()
+            }
+            Self::File { output, path } => {
+                let file = output.into_inner().map_err(io::IntoInnerError::into_error)?;
+                file.as_file().sync_all()?;
+                file.persist(path).map(drop).map_err(|error| error.error)
+            }
+        }
     }
 }
 
