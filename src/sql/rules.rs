@@ -42,8 +42,8 @@ pub(super) enum Phase {
     Lead,
     /// Inside the transaction.
     Body,
-    /// A statement that stands alone has been run.
-    Over,
+    /// A statement that stands alone has been run: the word says which.
+    Over(&'static str),
     /// Every statement for itself.
     Loose,
 }
@@ -75,8 +75,8 @@ impl Form {
             (Phase::Lead, Kind::Alone(word)) if self.conditional => {
                 Err(usage(&format!("{word} runs outside a transaction, so --if cannot guard it")))
             }
-            (Phase::Lead, Kind::Alone(_)) => {
-                *phase = Phase::Over;
+            (Phase::Lead, Kind::Alone(word)) => {
+                *phase = Phase::Over(word);
                 Ok(Step::Run)
             }
             (_, Kind::Transaction) => Err(usage("the batch is one transaction already")
@@ -93,7 +93,7 @@ impl Form {
             (Phase::Body, Kind::Attach(_)) => Err(usage("ATTACH comes too late")
                 .hint("put it first in the batch, or use --no-transaction")),
             (Phase::Body, Kind::Alone(word)) => Err(not_mixed(word)),
-            (Phase::Over, _) => Err(not_mixed("this statement")),
+            (Phase::Over(word), _) => Err(not_mixed(word)),
         }
     }
 
@@ -108,10 +108,10 @@ impl Form {
         }
         let mut phase = self.first_phase();
         for kind in kinds {
-            self.admit(&mut phase, kind).map_err(|error| alone_first(error, kinds))?;
+            self.admit(&mut phase, kind)?;
         }
-        if phase == Phase::Over && !complete {
-            return Err(alone_first(not_mixed("this statement"), kinds));
+        if let (Phase::Over(word), false) = (phase, complete) {
+            return Err(not_mixed(word));
         }
         let only = |test: fn(&Kind) -> bool| kinds.iter().all(test);
         let writes = kinds.iter().any(|kind| matches!(kind, Kind::Write | Kind::Alone(_)));
@@ -129,18 +129,6 @@ impl Form {
             attached: attached.collect(),
             named: Vec::new(),
         })
-    }
-}
-
-/// Names the statement that has to stand alone where another one was met.
-fn alone_first(error: SqlError, kinds: &[Kind]) -> SqlError {
-    let alone = kinds.iter().find_map(|kind| match kind {
-        Kind::Alone(word) => Some(*word),
-        _ => None,
-    });
-    match alone {
-        Some(word) if error.message.starts_with("this statement") => not_mixed(word),
-        _ => error,
     }
 }
 
