@@ -16,6 +16,7 @@
 //! | `probe` | evidence about a resource, disturbing nobody | `error`, `escape`, `info`, `lock`, `native`, `platform` |
 //! | `report` | one report, two voices: people and JSON | `error`, `escape`, `lock`, `outcome` |
 //! | `sql` | judges and runs a batch of SQL, prints what it yields | `platform` |
+//! | `stale` | lock files of other tools, and whether their owner is dead; pure | `escape`, `platform` |
 //! | `supervise` | a command, run to its end | `platform` |
 //!
 //! Arrows point one way. A test reads this table and every `crate::` path of the source, and
@@ -35,6 +36,7 @@ pub mod platform;
 pub mod probe;
 pub mod report;
 pub mod sql;
+pub mod stale;
 pub mod supervise;
 
 use std::ffi::OsString;
