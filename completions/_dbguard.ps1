@@ -128,7 +128,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             break
         }
         'dbguard;info' {
-            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Answer by the exit code: 0 if the database could be had in MODE now, 1 if not or unknown')
+            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Answer by the exit code: 0 if no lock keeps MODE out now, 1 if one does or none can be seen')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Look at the part of the database called NAME')
             [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Look at the part of the database called NAME')
             [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Where the lock''s files are, if not in .dbguard beside the database')

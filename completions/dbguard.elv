@@ -122,7 +122,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dbguard;info'= {
-            cand --check 'Answer by the exit code: 0 if the database could be had in MODE now, 1 if not or unknown'
+            cand --check 'Answer by the exit code: 0 if no lock keeps MODE out now, 1 if one does or none can be seen'
             cand -k 'Look at the part of the database called NAME'
             cand --key 'Look at the part of the database called NAME'
             cand --lock-dir 'Where the lock''s files are, if not in .dbguard beside the database'

@@ -112,7 +112,7 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -l json -d 'Print J
 complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand sql" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dbguard -n "__fish_dbguard_using_subcommand info" -l check -d 'Answer by the exit code: 0 if the database could be had in MODE now, 1 if not or unknown' -r -f -a "shared\t'To read'
+complete -c dbguard -n "__fish_dbguard_using_subcommand info" -l check -d 'Answer by the exit code: 0 if no lock keeps MODE out now, 1 if one does or none can be seen' -r -f -a "shared\t'To read'
 exclusive\t'To write'"
 complete -c dbguard -n "__fish_dbguard_using_subcommand info" -s k -l key -d 'Look at the part of the database called NAME' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand info" -l lock-dir -d 'Where the lock\'s files are, if not in .dbguard beside the database' -r -f -a "(__fish_complete_directories)"

@@ -34,7 +34,7 @@ pub struct InfoArgs {
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
-    /// Answer by the exit code: 0 if the database could be had in MODE now, 1 if not or unknown
+    /// Answer by the exit code: 0 if no lock keeps MODE out now, 1 if one does or none can be seen
     #[arg(long, value_name = "MODE")]
     check: Option<CheckMode>,
 

@@ -2,8 +2,12 @@
 
 /// What the first line can be.
 pub const STATES: &[(&str, &str)] = &[
-    ("free", "Nobody is in anybody's way. Connections that are merely open may be listed below."),
-    ("busy", "Nobody else gets in: who has it, and since when."),
+    ("free", "No lock is in anybody's way. Connections that are merely open may be listed below."),
+    (
+        "busy",
+        "Nobody else gets in: who has it, and since when. Of a lock that only the kernel knows, \
+         for how long its process has run: the lock is no older.",
+    ),
     (
         "readable, not writable",
         "Readers get in. Who wants to write waits; with SQLite's rollback journal a writer may begin, \
@@ -13,7 +17,11 @@ pub const STATES: &[(&str, &str)] = &[
         "stuck",
         "Whoever is in the way is stopped (Ctrl-Z, SIGSTOP, a debugger): waiting will not help.",
     ),
-    ("unknown", "The locks could not be seen, and why."),
+    (
+        "unknown",
+        "The locks could not be seen, and why: the file may not be read, or a flock would count and \
+         this is a container, where those that are held outside do not show.",
+    ),
 ];
 
 /// Messages that bring people here, as the engines print them.
@@ -54,7 +62,8 @@ pub const SIDE_FILES: &[(&str, &str)] = &[
     (
         "X-wal",
         "SQLite: committed transactions that are not in X yet. A copy of X without it opens without \
-         an error and without them. `dbguard sql X 'pragma wal_checkpoint(truncate)'` moves them.",
+         an error and without them. `dbguard sql X 'pragma wal_checkpoint(truncate)'` moves them; but \
+         if X is empty, copy both files first: SQLite deletes the log of an empty X.",
     ),
     (
         "X-journal",
@@ -72,16 +81,21 @@ pub const DOCUMENT: &[(&str, &str)] = &[
     (
         "resources",
         "One object for each database: path, key, exists, engine, engine_version, journal_mode, \
-         page_bytes, bytes, links, filesystem, guard, native, files, openers, blocks, hints.",
+         page_bytes, bytes, links, filesystem, guard, native, files, openers, blocks, hints; with --openers \
+         also openers_unseen, the number of processes that could not be looked into.",
     ),
     ("filesystem", "type, network."),
-    ("guard", "state (free, held), mode, lock_file, holders, waiters, stale, keys."),
-    ("native", "state (free, idle: only locks that block nobody, held, unknown), locks."),
+    (
+        "guard",
+        "state (free, held, unknown), mode, lock_file, holders, waiters, stale, keys, error.",
+    ),
+    ("native", "state (free, idle: only locks that block nobody, held, unknown), locks, error."),
     (
         "locks",
         "pid (0 if nobody can be named), command, user, process_state, kind (posix, ofd, flock, \
          futex, lease, other), file, mode, meaning, blocks, for_ms (how long the process has run: the lock is no \
-         older), terminal, orphaned, parents, deleted_executable, container, memory_bytes, cpu_ms.",
+         older), terminal, orphaned, parents, deleted_executable, container, other_namespace, \
+         memory_bytes, cpu_ms.",
     ),
     ("files", "path, role, bytes, meaning, safe_to_delete, recovery."),
     ("blocks", "Whom all of it keeps out: none, writers, all."),

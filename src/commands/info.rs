@@ -19,14 +19,24 @@ use crate::outcome::Outcome;
 use crate::platform::host;
 use crate::probe::{Wish, databases_below, look, survey};
 
-/// More of standard input than this is not read.
-const LONGEST_MESSAGE: u64 = 1 << 20;
+/// Of standard input this much is kept.
+const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// Looks at everything that was named and prints what was seen.
 pub fn info(request: InfoRequest, voice: &Voice) -> Result<End, Failure> {
     let mut all = Vec::new();
+    let mut failed = None;
+    let mut hidden = false;
     for path in &request.paths {
-        all.extend(look_at(path, &request, voice)?);
+        match look_at(path, &request, voice) {
+            Ok(looked) => {
+                all.extend(looked.seen);
+                hidden |= looked.hidden;
+            }
+            // What else was named is told all the same.
+            Err(failure) if failed.is_none() => failed = Some(failure),
+            Err(failure) => drop(voice.fail(&failure)),
+        }
     }
     // What cannot be seen is no yes.
     let is_unknown = |seen: &Seen| info::state(seen) == State::Unknown;
@@ -35,15 +45,32 @@ pub fn info(request: InfoRequest, voice: &Voice) -> Result<End, Failure> {
         Some(CheckMode::Exclusive) => seen.blocks > Blocks::None || is_unknown(seen),
         None => false,
     };
-    let outcome = match all.iter().any(is_kept_out) {
+    let is_asked = request.check.is_some();
+    let outcome = match all.iter().any(is_kept_out) || is_asked && (hidden || all.is_empty()) {
         true => Outcome::Negative,
         false => Outcome::Ok,
     };
-    if request.check.is_some() && voice.is_quiet() {
-        return Ok(outcome.into());
+    let is_silent = is_asked && voice.is_quiet() || failed.is_some() && all.is_empty();
+    let printed = if is_silent { Outcome::Ok.into() } else { print(&answer(&all, voice)?) };
+    match failed {
+        Some(failure) => Err(failure),
+        None if printed.code == 0 => Ok(outcome.into()),
+        None => Ok(printed),
     }
-    let printed = print(&answer(&all, voice)?);
-    Ok(if printed.code == 0 { outcome.into() } else { printed })
+}
+
+/// What was seen of one word of the command line.
+#[derive(Default)]
+struct Looked {
+    seen: Vec<Seen>,
+    /// Whether there may be more that could not be looked at.
+    hidden: bool,
+}
+
+impl Looked {
+    fn at(seen: Seen) -> Self {
+        Self { seen: vec![seen], hidden: false }
+    }
 }
 
 fn answer(all: &[Seen], voice: &Voice) -> Result<Vec<u8>, Failure> {
@@ -53,39 +80,48 @@ fn answer(all: &[Seen], voice: &Voice) -> Result<Vec<u8>, Failure> {
     }
     Ok(match all {
         [] => Vec::new(),
-        [one] => info::in_words(one).into_bytes(),
+        [one] => info::in_words(one, !voice.is_quiet()).into_bytes(),
         _ => {
             let width = io::stdout().is_terminal().then(host::terminal_width).flatten();
             let width = width.and_then(|width| u16::try_from(width).ok());
-            info::in_table(all, width).into_bytes()
+            info::in_table(all, width, !voice.is_quiet()).into_bytes()
         }
     })
 }
 
 /// Returns what was seen of one word of the command line.
-fn look_at(path: &Path, request: &InfoRequest, voice: &Voice) -> Result<Vec<Seen>, Failure> {
+fn look_at(path: &Path, request: &InfoRequest, voice: &Voice) -> Result<Looked, Failure> {
     if path.as_os_str() == "-" {
-        let mut text = Vec::new();
-        io::stdin().take(LONGEST_MESSAGE).read_to_end(&mut text).map_err(|error| {
+        let text = end_of(io::stdin().lock()).map_err(|error| {
             Failure::new(Outcome::IoError, "cannot read standard input").caused_by(error)
         })?;
         return in_message(&String::from_utf8_lossy(&text), request, voice);
     }
     if fs::symlink_metadata(path).is_err()
         && let Some(text) = path.to_str()
-        && message::read(text).is_known
+        && message::read(text, |file| file.exists()).is_known
     {
         return in_message(text, request, voice);
     }
     if path.is_dir() && look(path, Want::Shared).engine == Engine::Unknown {
         return search(path, request, voice);
     }
-    one(path, request, voice).map(|seen| vec![seen])
+    one(path, request, voice).map(Looked::at)
 }
 
-fn in_message(text: &str, request: &InfoRequest, voice: &Voice) -> Result<Vec<Seen>, Failure> {
-    match message::read(text) {
-        Message { file: Some(file), .. } => one(&file, request, voice).map(|seen| vec![seen]),
+/// Reads to the end, so that whoever writes is not cut off, and returns the last part: what went
+/// wrong comes last.
+fn end_of(mut input: impl Read) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    while input.by_ref().take(LONGEST_MESSAGE as u64).read_to_end(&mut text)? > 0 {
+        text.drain(..text.len().saturating_sub(LONGEST_MESSAGE));
+    }
+    Ok(text)
+}
+
+fn in_message(text: &str, request: &InfoRequest, voice: &Voice) -> Result<Looked, Failure> {
+    match message::read(text, |file| file.exists()) {
+        Message { file: Some(file), .. } => one(&file, request, voice).map(Looked::at),
         Message { is_known: true, .. } => {
             Err(Failure::new(Outcome::Usage, "the message names no file")
                 .hint("name the database: dbguard info FILE"))
@@ -95,7 +131,7 @@ fn in_message(text: &str, request: &InfoRequest, voice: &Voice) -> Result<Vec<Se
     }
 }
 
-fn search(directory: &Path, request: &InfoRequest, voice: &Voice) -> Result<Vec<Seen>, Failure> {
+fn search(directory: &Path, request: &InfoRequest, voice: &Voice) -> Result<Looked, Failure> {
     let found = databases_below(directory, request.cross_file_systems);
     if found.unreadable > 0 {
         let count = found.unreadable;
@@ -105,9 +141,19 @@ fn search(directory: &Path, request: &InfoRequest, voice: &Voice) -> Result<Vec<
     if found.databases.is_empty() {
         voice.notice(&format!("there are no databases below {}", voice.shown(directory)));
     }
-    // What went away since it was found is not there any more.
-    let all = found.databases.iter().filter_map(|path| one(path, request, voice).ok());
-    Ok(all.collect())
+    let mut looked = Looked { seen: Vec::new(), hidden: found.unreadable > 0 };
+    for path in &found.databases {
+        match one(path, request, voice) {
+            Ok(seen) => looked.seen.push(seen),
+            // It went away since it was found.
+            Err(failure) if failure.outcome == Outcome::NoSuchFile => {}
+            Err(failure) => {
+                looked.hidden = true;
+                voice.warn(&failure.message);
+            }
+        }
+    }
+    Ok(looked)
 }
 
 fn one(path: &Path, request: &InfoRequest, voice: &Voice) -> Result<Seen, Failure> {
@@ -132,6 +178,10 @@ fn one(path: &Path, request: &InfoRequest, voice: &Voice) -> Result<Seen, Failur
         });
     }
     let shown = voice.shown(&resource.path);
-    let wish = Wish { openers: request.openers, key: request.key.as_deref() };
+    let wish = Wish {
+        openers: request.openers,
+        key: request.key.as_deref(),
+        lock_dir: request.lock_dir.as_deref(),
+    };
     Ok(survey(&resource, &shown, wish))
 }

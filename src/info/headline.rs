@@ -72,7 +72,7 @@ pub fn headline(seen: &Seen) -> String {
             halted(seen).map_or_else(String::new, |who| who.within(room)) + end
         }
         State::Unknown => {
-            let why = seen.guard.error.as_deref().or(seen.unreadable.as_deref());
+            let why = seen.native.error.as_deref().or(seen.guard.error.as_deref());
             why.unwrap_or("the locks on it cannot be seen").to_owned()
         }
     };
@@ -162,7 +162,7 @@ mod tests {
     fn native(blocks: Blocks, process_state: &'static str) -> Seen {
         let meaning = "has a write transaction open (RESERVED)";
         let lock = NativeLock { who: python(process_state), meaning, blocks, ..Default::default() };
-        let native = Native { state: NativeState::Held, locks: vec![lock] };
+        let native = Native { state: NativeState::Held, locks: vec![lock], error: None };
         Seen { native, blocks, ..Seen::default() }
     }
 
@@ -186,8 +186,8 @@ mod tests {
             (state(&unknown), headline(&unknown).starts_with("unknown: ")),
             (State::Unknown, true)
         );
-        let unreadable = Some("it may not be read".to_owned());
-        let closed = Seen { native, unreadable, ..Seen::default() };
+        let error = Some("it may not be read".to_owned());
+        let closed = Seen { native: Native { error, ..native }, ..Seen::default() };
         assert_eq!(headline(&closed), "unknown: it may not be read");
     }
 

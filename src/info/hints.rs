@@ -44,12 +44,14 @@ pub fn hints(seen: &Seen) -> Vec<String> {
         add(file.recovery.as_ref().map(|command| {
             format!("{}: {}; type: {command}", here(&file.path, seen), file.meaning)
         }));
+        add(file.warns.then(|| format!("{}: {}", here(&file.path, seen), file.meaning)));
     });
     seen.broken.iter().for_each(|one| add(broken(one, seen)));
     add(perhaps_broken(seen));
+    add(unseen_openers(seen));
+    add(without_database(seen));
     seen.pinned.iter().for_each(|one| add(pinned(one)));
     add(dot_lock(seen));
-    add(confined(seen));
     add(network(seen));
     add(links(seen));
     add(busy(seen));
@@ -65,10 +67,11 @@ pub fn hints(seen: &Seen) -> Vec<String> {
 fn halted(party: &Party) -> Option<String> {
     let pid = number(party)?;
     is_halted(party).then(|| {
+        // A stopped process hears of nothing but these two.
         format!(
-            "pid {pid} is {}: waiting will not help; continue it with `kill -CONT {pid}` (or \
-             `fg`), or end it with `kill {pid}`",
-            party.process_state
+            "pid {pid} is stopped: waiting will not help; continue it with `kill -CONT {pid}` (or \
+             `fg`), or end it with `kill -KILL {pid}`; one that is being debugged is for its \
+             debugger to continue"
         )
     })
 }
@@ -99,6 +102,9 @@ fn unseen(lock: &NativeLock, seen: &Seen) -> Option<String> {
             .to_owned(),
         0 => "PID 0: a process outside this PID namespace holds it; run dbguard info on the host, \
              or in the other container"
+            .to_owned(),
+        _ if seen.asked_by_root => "who holds it cannot be seen from here: a process outside this \
+             PID namespace, or the kernel for a file server; run dbguard info on the host"
             .to_owned(),
         _ => "who holds it cannot be seen from here; run dbguard info as root to see everybody"
             .to_owned(),
@@ -177,8 +183,33 @@ fn perhaps_broken(seen: &Seen) -> Option<String> {
     let is_asked = seen.openers.is_some() || seen.native.state != NativeState::Free;
     (seen.engine == "sqlite" && is_left && !is_asked).then(|| {
         format!(
-            "if a program does use {}, its locks are broken: dbguard info --openers {} tells",
-            seen.shown, seen.typed
+            "if a program does use {}, its locks are broken: dbguard info --openers {} tells{}",
+            seen.shown,
+            seen.typed,
+            if seen.asked_by_root { "" } else { ", to root of everybody" }
+        )
+    })
+}
+
+fn unseen_openers(seen: &Seen) -> Option<String> {
+    (seen.openers_unseen > 0).then(|| {
+        format!(
+            "{} processes of others could not be looked into and may have it open too; root sees \
+             them",
+            seen.openers_unseen
+        )
+    })
+}
+
+/// A log or a journal is nothing without its database, and may be all that is left of it.
+fn without_database(seen: &Seen) -> Option<String> {
+    let ends = ["-wal", "-journal", ".wal"];
+    let is_side_file = seen.engine == "unknown" && ends.iter().any(|end| seen.path.ends_with(end));
+    (seen.exists && is_side_file).then(|| {
+        format!(
+            "{} is called like the log of a database that is not there, and may hold what is left \
+             of it: keep it, and look for the database",
+            seen.shown
         )
     })
 }
@@ -202,16 +233,22 @@ fn dot_lock(seen: &Seen) -> Option<String> {
 }
 
 /// Returns a path as a word for a POSIX shell, quoted only where it is needed.
-pub fn typed(path: &str) -> String {
+pub fn typed(path: impl AsRef<[u8]>) -> String {
+    let path = path.as_ref();
     let is_plain = |letter: char| letter.is_alphanumeric() || "_-./:=@%+,".contains(letter);
-    if escaped(path) != path {
+    let Some(text) = std::str::from_utf8(path).ok().filter(|text| escaped(text) == *text) else {
         // Only this form shows such a character without sending it to the terminal.
-        return format!("$'{}'", path.escape_debug().to_string().replace("\\\"", "\""));
-    }
-    let path = if path.starts_with('-') { format!("./{path}") } else { path.to_owned() };
-    match !path.is_empty() && path.chars().all(is_plain) {
-        true => path,
-        false => format!("'{}'", path.replace('\'', r"'\''")),
+        let byte = |byte: &u8| match byte {
+            b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+            b' '..=b'~' => char::from(*byte).to_string(),
+            _ => format!("\\{byte:03o}"),
+        };
+        return format!("$'{}'", path.iter().map(byte).collect::<String>());
+    };
+    let text = if text.starts_with('-') { format!("./{text}") } else { text.to_owned() };
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 
@@ -221,16 +258,6 @@ fn replaced(lock: &NativeLock) -> Option<String> {
         format!(
             "the program of pid {pid} was replaced since it started: restart it to run the new one"
         )
-    })
-}
-
-/// Whoever uses fcntl locks is told of those outside when he asks; flock tells nothing.
-fn confined(seen: &Seen) -> Option<String> {
-    let uses_flock = matches!(seen.engine, "bbolt" | "redb");
-    (seen.confined && uses_flock && seen.native.locks.is_empty()).then(|| {
-        "this is a PID namespace, as containers have: a flock that is held outside cannot be seen \
-         here; to be sure, run dbguard info on the host"
-            .to_owned()
     })
 }
 
@@ -263,11 +290,9 @@ fn busy(seen: &Seen) -> Option<String> {
     let is_held = !seen.guard.holders.is_empty();
     is_held.then(|| {
         let key = seen.key.as_ref().map(|key| format!("-k {} ", typed(key))).unwrap_or_default();
-        let file = &seen.typed;
-        format!(
-            "to go next, type: dbguard wait {key}{file}, or dbguard exec -w 10m {key}{file} -- \
-             COMMAND"
-        )
+        let place = seen.lock_dir.as_ref().map(|place| format!("--lock-dir {place} "));
+        let file = format!("{}{key}{}", place.unwrap_or_default(), seen.typed);
+        format!("to go next, type: dbguard wait {file}, or dbguard exec -w 10m {file} -- COMMAND")
     })
 }
 
@@ -358,9 +383,10 @@ mod tests {
             ("a b.db", "'a b.db'"),
             ("it's", r"'it'\''s'"),
             ("-n", "./-n"),
-            ("a\u{1b}", r"$'a\u{1b}'"),
+            ("a\u{1b}'", r"$'a\033\''"),
         ] {
             assert_eq!(typed(path), word);
         }
+        assert_eq!(typed(b"a\xff.db"), r"$'a\377.db'");
     }
 }

@@ -11,7 +11,7 @@
 //!
 //! SQLite's `database is locked` and bbolt's `timeout` name no file; then nothing is found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a message tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,19 +24,25 @@ pub struct Message {
     pub is_known: bool,
 }
 
+/// More files than this are not looked for.
+const MOST_FILES: usize = 100;
+
 /// Phrases of the engines after which the file follows.
+///
+/// Python's `unable to open database file` names none, and is no `unable to open database "..."`.
 const BEFORE_FILE: [&str; 7] = [
     "Could not set lock on file ",
     "While lock file: ",
     "IO error: lock ",
-    "unable to open database file ",
-    "unable to open database ",
+    "unable to open database file \"",
+    "unable to open database \"",
     "Cannot open file ",
     "Failed to open database ",
 ];
 
 /// Phrases that are about a locked database and name no file.
-const WITHOUT_FILE: [&str; 6] = [
+const WITHOUT_FILE: [&str; 7] = [
+    "unable to open database file",
     "database is locked",
     "database table is locked",
     "Resource temporarily unavailable",
@@ -45,19 +51,23 @@ const WITHOUT_FILE: [&str; 6] = [
     "Conflicting lock is held",
 ];
 
-/// More than this is not searched.
-const LONGEST: usize = 64 * 1024;
-
 /// Reads a message. Never fails; what is not understood tells nothing.
-pub fn read(text: &str) -> Message {
-    let text: String = text.chars().take(LONGEST).collect();
-    let file = text.lines().find_map(file_in);
+///
+/// A traceback quotes the lines of the program before it says what happened, so the last file is
+/// the one that is meant, of those that exist if there is one.
+pub fn read(text: &str, exists: impl Fn(&Path) -> bool) -> Message {
+    let files: Vec<PathBuf> = text.lines().rev().filter_map(file_in).take(MOST_FILES).collect();
+    let file = files.iter().find(|file| exists(file)).or(files.first()).cloned();
     let is_known = file.is_some() || WITHOUT_FILE.iter().any(|phrase| text.contains(phrase));
-    Message { file, pid: pid_in(&text), is_known }
+    Message { file, pid: pid_in(text), is_known }
 }
 
 fn file_in(line: &str) -> Option<PathBuf> {
-    let rest = BEFORE_FILE.iter().find_map(|phrase| Some(line.split_once(phrase)?.1))?;
+    let rest = BEFORE_FILE.iter().find_map(|phrase| {
+        // The quote belongs to what follows.
+        let end = line.find(phrase)? + phrase.trim_end_matches('"').len();
+        line.get(end..)
+    })?;
     let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''));
     let name = match quote {
         // The name may have quotes of its own, so those before a colon count more.
@@ -90,14 +100,14 @@ fn pid_in(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use proptest::prelude::proptest;
 
     use super::{Message, read};
 
     fn of(text: &str) -> (Option<PathBuf>, Option<u32>) {
-        let Message { file, pid, .. } = read(text);
+        let Message { file, pid, .. } = read(text, |_| false);
         (file, pid)
     }
 
@@ -125,15 +135,29 @@ mod tests {
 
     #[test]
     fn a_message_without_a_file_is_known_for_what_it_is() {
-        let locked = read("sqlite3.OperationalError: database is locked");
-        assert_eq!((locked.file, locked.is_known), (None, true));
-        assert_eq!(read("No such file or directory"), Message::default());
+        for text in ["database is locked", "unable to open database file"] {
+            let said = read(&format!("sqlite3.OperationalError: {text}"), |_| true);
+            assert_eq!((said.file, said.is_known), (None, true), "{text}");
+        }
+        assert_eq!(read("No such file or directory", |_| true), Message::default());
+    }
+
+    #[test]
+    fn a_line_of_the_program_in_a_traceback_is_not_what_happened() {
+        let text = "Traceback (most recent call last):\n\
+                    log.error(\"Could not set lock on file %s\", path)\n\
+                    IO Error: Could not set lock on file \"b.duckdb\": Conflicting lock\n";
+        assert_eq!(of(text).0, Some("b.duckdb".into()));
+        let two = "Could not set lock on file \"a\": x\nCould not set lock on file \"b\": x\n";
+        let read = |exists: fn(&Path) -> bool| super::read(two, exists).file;
+        assert_eq!(read(|_| true), Some("b".into()));
+        assert_eq!(read(|file| file == Path::new("a")), Some("a".into()));
     }
 
     proptest! {
         #[test]
         fn any_text_is_read(text: String) {
-            let _message = read(&text);
+            let _message = read(&text, |_| false);
         }
     }
 }

@@ -43,12 +43,15 @@ pub struct Seen {
     /// Those who merely have it open; only if that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub openers: Option<Vec<Opener>>,
-    /// Why its content could not be read; its engine, and what its locks mean, are then unknown.
+    /// How many processes could not be looked into for who has it open.
+    #[serde(skip_serializing_if = "is_none")]
+    pub openers_unseen: usize,
+    /// The lock directory that was given, as it is typed: whoever goes on has to name it too.
     #[serde(skip)]
-    pub unreadable: Option<String>,
-    /// Whether we are in a PID namespace, where flocks that are held outside do not show.
+    pub lock_dir: Option<String>,
+    /// Whether root asks, who sees everybody there is to be seen.
     #[serde(skip)]
-    pub confined: bool,
+    pub asked_by_root: bool,
     /// Readers that keep SQLite's log from being emptied.
     #[serde(skip)]
     pub pinned: Vec<Pinned>,
@@ -112,6 +115,9 @@ pub struct Native {
     pub state: NativeState,
     /// One for each process and file.
     pub locks: Vec<NativeLock>,
+    /// Why they could not be seen, or what they mean cannot be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// How the engine's locks stand.
@@ -147,6 +153,9 @@ pub struct NativeLock {
     /// Whom it keeps out.
     #[serde(serialize_with = "as_word")]
     pub blocks: Blocks,
+    /// Whether the engine makes such locks; others may lock the file for reasons of their own.
+    #[serde(skip)]
+    pub of_engine: bool,
     /// The terminal that controls it.
     pub terminal: Option<String>,
     /// Whether its parent has ended.
@@ -157,6 +166,8 @@ pub struct NativeLock {
     pub deleted_executable: bool,
     /// The container it runs in, if it is another one than ours.
     pub container: Option<String>,
+    /// Whether it runs in another PID namespace than ours.
+    pub other_namespace: bool,
     /// Its memory in bytes.
     pub memory_bytes: Option<u64>,
     /// The CPU time that it has used, in milliseconds.
@@ -178,6 +189,9 @@ pub struct SideFile {
     pub safe_to_delete: bool,
     /// A command that deals with it.
     pub recovery: Option<String>,
+    /// Whether its meaning is worth a warning, although nothing here deals with it.
+    #[serde(skip)]
+    pub warns: bool,
 }
 
 /// A reader of SQLite's write-ahead log that does not see the end of it.
@@ -215,6 +229,11 @@ pub struct Opener {
     pub file: String,
     /// Whether what it has open is not the file of that name any more.
     pub deleted: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

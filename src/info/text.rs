@@ -17,8 +17,11 @@ const NAMES: usize = 10;
 /// More waiters than this are counted instead of named.
 const MOST_WAITERS: usize = 10;
 
-/// Returns everything about one database, the answer in the first line.
-pub fn in_words(seen: &Seen) -> String {
+/// More hints than this are not shown below a table.
+const MOST_HINTS: usize = 10;
+
+/// Returns everything about one database, the answer in the first line; hints if they are wanted.
+pub fn in_words(seen: &Seen, with_hints: bool) -> String {
     let mut text = escaped(&headline(seen)) + "\n";
     let mut line = |name: &str, words: String| {
         text.push_str(&wrapped(&format!("{name:<NAMES$}"), NAMES, &escaped(&words)));
@@ -62,14 +65,15 @@ pub fn in_words(seen: &Seen) -> String {
             format!("{} claims of dead processes, in nobody's way", seen.guard.stale.len()),
         );
     }
-    for hint in &seen.hints {
+    for hint in seen.hints.iter().filter(|_| with_hints) {
         text.push_str(&format!("\n{}", wrapped("hint: ", 0, &escaped(hint))));
     }
     text
 }
 
-/// Returns one line for each database.
-pub fn in_table(all: &[Seen], width: Option<u16>) -> String {
+/// Returns one line for each database, and below it the most urgent hint of each that has one, if
+/// hints are wanted.
+pub fn in_table(all: &[Seen], width: Option<u16>, with_hints: bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["FILE", "ENGINE", "STATE", "WHO"]);
     if let Some(width) = width {
@@ -81,7 +85,16 @@ pub fn in_table(all: &[Seen], width: Option<u16>) -> String {
         let cells = [&seen.shown, seen.engine, state(seen).word(), &who];
         table.add_row(cells.map(escaped));
     }
-    table.trim_fmt() + "\n"
+    let mut text = table.trim_fmt() + "\n";
+    let urgent = all.iter().filter_map(|seen| Some((&seen.shown, seen.hints.first()?)));
+    for (file, hint) in urgent.filter(|_| with_hints).take(MOST_HINTS) {
+        let hint = match hint.starts_with(file.as_str()) {
+            true => hint.clone(),
+            false => format!("{file}: {hint}"),
+        };
+        text.push_str(&format!("\n{}", wrapped("hint: ", 0, &escaped(&hint))));
+    }
+    text
 }
 
 fn file(seen: &Seen) -> String {
@@ -161,6 +174,8 @@ fn native(lock: &NativeLock, seen: &Seen) -> String {
     }
     if let Some(container) = &lock.container {
         words.push_str(&format!("; in container {container}"));
+    } else if lock.other_namespace {
+        words.push_str("; in another PID namespace");
     }
     words
 }

@@ -3,6 +3,7 @@
 //! Nothing is made, removed or changed, and the lock itself is not asked for. Claims are probed as
 //! every waiter probes them: shared, without blocking.
 
+use std::io;
 use std::path::PathBuf;
 
 use super::LockError;
@@ -39,7 +40,13 @@ pub struct View {
 pub fn view(resource: &Resource) -> Result<Option<View>, LockError> {
     match LockDir::existing(resource) {
         Ok(None) => Ok(None),
-        Ok(Some(place)) => Ok(Some(of_whole(&place))),
+        Ok(Some(place)) => match place.existing_lock() {
+            // Something else of that name; one that may merely not be read hides nobody's claim.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                Err(LockError::io("open", &place.lock_path(), error))
+            }
+            _ => Ok(Some(of_whole(&place))),
+        },
         Err(error) => Err(error),
     }
 }

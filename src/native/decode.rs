@@ -82,10 +82,17 @@ pub struct Meaning {
     pub text: &'static str,
     /// Whom it keeps out.
     pub blocks: Blocks,
+    /// Whether the engine makes such locks.
+    pub of_engine: bool,
 }
 
 const fn meaning(text: &'static str, blocks: Blocks) -> Meaning {
-    Meaning { text, blocks }
+    Meaning { text, blocks, of_engine: true }
+}
+
+/// Of a lock that is somebody's own affair.
+const fn other(text: &'static str, blocks: Blocks) -> Meaning {
+    Meaning { text, blocks, of_engine: false }
 }
 
 /// Returns what the locks of one process on one file mean: all of them, at least one.
@@ -93,7 +100,7 @@ pub fn decode(engine: Engine, place: Place, spans: &[Span]) -> Meaning {
     let spans: Vec<Span> =
         spans.iter().copied().filter(|span| span.family != Family::Lease).collect();
     if spans.is_empty() {
-        return meaning("has a lease, which locks no database", Blocks::None);
+        return other("has a lease, which locks no database", Blocks::None);
     }
     match (engine, place) {
         (Engine::Sqlite { wal }, Place::Main) => sqlite_main(wal, &spans),
@@ -214,18 +221,16 @@ fn open_or(spans: &[Span], family: Family) -> Meaning {
 /// A lock of another family than the engine's: it keeps its own kind out, and the engine not.
 fn foreign(spans: &[Span]) -> Meaning {
     match spans.iter().any(|span| span.family == Family::Flock) {
-        true => meaning("has a flock on it, which the engine does not look at", Blocks::None),
-        false => {
-            meaning("has a record lock on it, which the engine does not look at", Blocks::None)
-        }
+        true => other("has a flock on it, which the engine does not look at", Blocks::None),
+        false => other("has a record lock on it, which the engine does not look at", Blocks::None),
     }
 }
 
 /// A file of no engine that is known, or bytes that its engine does not use.
 fn any_file(spans: &[Span]) -> Meaning {
     match spans.iter().any(|span| span.write) {
-        true => meaning("has it locked exclusively", Blocks::All),
-        false => meaning("has it locked shared", Blocks::Writers),
+        true => other("has it locked exclusively", Blocks::All),
+        false => other("has it locked shared", Blocks::Writers),
     }
 }
 

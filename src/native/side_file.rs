@@ -44,10 +44,12 @@ pub enum Role {
 pub struct Seen<'a> {
     /// How long it is.
     pub bytes: u64,
-    /// Its first bytes, if it is a file that could be read.
-    pub head: &'a [u8],
-    /// Whether some process has the database locked in any way.
+    /// Its first bytes; `None` of a file that may not be read.
+    pub head: Option<&'a [u8]>,
+    /// Whether some process has the database locked as its engine does.
     pub in_use: bool,
+    /// Whether the database itself is empty.
+    pub is_database_empty: bool,
 }
 
 /// What to tell of a file.
@@ -59,6 +61,8 @@ pub struct Told {
     pub safe_to_delete: bool,
     /// A command that deals with it safely, where there is something to deal with.
     pub recovery: Option<String>,
+    /// Whether to warn, because something is to be known that no command deals with.
+    pub warns: bool,
 }
 
 impl Role {
@@ -113,10 +117,12 @@ pub fn candidates(engine: Engine, path: &Path) -> Vec<(Role, PathBuf)> {
 
 /// Returns what to tell of a file that is there. `database` is how the database is typed.
 pub fn tell(role: Role, seen: Seen<'_>, database: &str) -> Told {
-    let keep = |meaning| Told { meaning, safe_to_delete: false, recovery: None };
+    let keep = |meaning| Told { meaning, safe_to_delete: false, recovery: None, warns: false };
+    let warn = |meaning| Told { warns: true, ..keep(meaning) };
     let recover = |meaning, sql: &str| Told {
         meaning,
         safe_to_delete: false,
+        warns: false,
         recovery: Some(match sql.contains([' ', '(']) {
             true => format!("dbguard sql {database} '{sql}'"),
             false => format!("dbguard sql {database} {sql}"),
@@ -127,12 +133,24 @@ pub fn tell(role: Role, seen: Seen<'_>, database: &str) -> Told {
         Role::SqliteWal if seen.in_use => {
             keep("holds committed transactions that are not in the database file yet")
         }
+        // SQLite deletes the log of a database without a page (seen with sqlite3 3.40.1).
+        Role::SqliteWal | Role::SqliteJournal if seen.is_database_empty && seen.bytes > 0 => warn(
+            "belongs to a database that is empty now, and may be all that is left of it: \
+                 whoever opens the database deletes it; copy both files before anything else",
+        ),
+        Role::SqliteWal if seen.head.is_some_and(|head| !is_log(head)) => {
+            keep("does not begin like a write-ahead log, so SQLite passes it over")
+        }
         Role::SqliteWal => recover(
-            "holds committed transactions that nobody has moved to the database file; \
+            "may hold committed transactions that nobody has moved to the database file; \
              deleting it loses them",
             "pragma wal_checkpoint(truncate)",
         ),
         Role::SqliteShm => keep("an index of the -wal, made anew by whoever opens the database"),
+        Role::SqliteJournal if seen.bytes > 0 && seen.head.is_none() && !seen.in_use => warn(
+            "may not be read; it may be the way back from a transaction that a crash cut short, \
+             so look again as its owner or as root",
+        ),
         Role::SqliteJournal if is_hot(seen) && !seen.in_use => recover(
             "the way back from a transaction that a crash cut short; without it the database \
              is damaged",
@@ -156,6 +174,9 @@ pub fn tell(role: Role, seen: Seen<'_>, database: &str) -> Told {
             "holds commits that are not in the database file; deleting it loses them",
             "checkpoint",
         ),
+        Role::DuckDbCheckpoint | Role::DuckDbRecovery if seen.in_use => {
+            keep("holds commits that are being moved to the database file")
+        }
         Role::DuckDbCheckpoint => {
             recover("holds commits made during a checkpoint that was cut short", "checkpoint")
         }
@@ -170,7 +191,13 @@ pub fn tell(role: Role, seen: Seen<'_>, database: &str) -> Told {
 
 /// Whether a journal has something to roll back, as SQLite decides (`hasHotJournal`).
 fn is_hot(seen: Seen<'_>) -> bool {
-    seen.bytes > 0 && seen.head.starts_with(&JOURNAL_MAGIC)
+    seen.bytes > 0 && seen.head.is_some_and(|head| head.starts_with(&JOURNAL_MAGIC))
+}
+
+/// Whether a file begins like a write-ahead log: its number, whose last bit tells the order of the
+/// bytes in its checksums (`WAL_MAGIC` in SQLite's `wal.c`).
+fn is_log(head: &[u8]) -> bool {
+    matches!(head, [0x37, 0x7f, 0x06, 0x82 | 0x83, ..])
 }
 
 #[cfg(test)]
@@ -197,8 +224,10 @@ mod tests {
         for role in ALL {
             for in_use in [false, true] {
                 for bytes in [0, 4096] {
-                    let seen = Seen { bytes, head: &JOURNAL_MAGIC, in_use };
-                    assert!(!tell(role, seen, "a.db").safe_to_delete, "{role:?}");
+                    for head in [None, Some(&JOURNAL_MAGIC[..])] {
+                        let seen = Seen { bytes, head, in_use, is_database_empty: in_use };
+                        assert!(!tell(role, seen, "a.db").safe_to_delete, "{role:?}");
+                    }
                 }
             }
         }
@@ -206,14 +235,36 @@ mod tests {
 
     #[test]
     fn what_a_crash_left_has_a_command() {
-        let left = Seen { bytes: 4096, head: &JOURNAL_MAGIC, in_use: false };
-        for role in [Role::SqliteWal, Role::SqliteJournal, Role::DuckDbWal] {
+        let log = [0x37, 0x7f, 0x06, 0x82];
+        for (role, head) in [
+            (Role::SqliteWal, &log[..]),
+            (Role::SqliteJournal, &JOURNAL_MAGIC),
+            (Role::DuckDbWal, &[]),
+            (Role::DuckDbCheckpoint, &[]),
+        ] {
+            let left = Seen { bytes: 4096, head: Some(head), ..Seen::default() };
             let recovery = tell(role, left, "a.db").recovery.expect("a command");
             assert!(recovery.starts_with("dbguard sql a.db "), "{recovery}");
             assert_eq!(tell(role, Seen { in_use: true, ..left }, "a.db").recovery, None);
         }
-        let ended = Seen { bytes: 4096, head: &[0; 8], in_use: false };
-        assert_eq!(tell(Role::SqliteJournal, ended, "a.db").recovery, None);
+        let ended = Seen { bytes: 4096, head: Some(&[0; 8]), ..Seen::default() };
+        for role in [Role::SqliteWal, Role::SqliteJournal] {
+            let told = tell(role, ended, "a.db");
+            assert_eq!((told.recovery, told.warns), (None, false), "{role:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_command_deals_with_is_a_warning() {
+        let log = Seen { bytes: 4096, head: Some(&[0x37, 0x7f, 0x06, 0x82]), ..Seen::default() };
+        let alone = Seen { is_database_empty: true, ..log };
+        let hidden = Seen { head: None, ..log };
+        for (role, seen) in
+            [(Role::SqliteWal, alone), (Role::SqliteJournal, alone), (Role::SqliteJournal, hidden)]
+        {
+            let told = tell(role, seen, "a.db");
+            assert_eq!((told.recovery, told.warns), (None, true), "{role:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use crate::native::{self, Ask, Engine, Question, Want, leveldb, lmdb};
 use crate::platform::ask::record_lock_conflict;
-use crate::platform::holders::{flock_conflict, process_of_thread};
+use crate::platform::holders::{flock_conflict, holders_of, process_of_thread};
+use crate::platform::portrait::namespace_pids;
 use crate::platform::sniff::{Sniffed, open_unnoticed};
 
 /// What one look saw.
@@ -112,7 +113,8 @@ fn look_at_directory(path: &Path, want: Want) -> Look {
     }
 }
 
-/// Recognises a directory without listing it, unless it is a LevelDB that may be a RocksDB.
+/// Recognises a directory without listing it, unless it may be a LevelDB: its lock file may have
+/// been deleted, and its listing tells whether it is a RocksDB.
 pub(super) fn recognise_directory(path: &Path) -> io::Result<Engine> {
     let mut names = Vec::new();
     for name in native::DIRECTORY_MARKERS {
@@ -121,13 +123,15 @@ pub(super) fn recognise_directory(path: &Path) -> io::Result<Engine> {
         }
     }
     let engine = native::recognise_directory(&names);
-    if engine != Engine::LevelDb {
+    let may_be_level = names.iter().any(|name| name == leveldb::CURRENT_FILE);
+    if !may_be_level || matches!(engine, Engine::Lmdb | Engine::RocksDb) {
         return Ok(engine);
     }
-    let options = fs::read_dir(path)?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .find(|name| name.starts_with(leveldb::OPTIONS_PREFIX));
-    names.extend(options);
+    let tells = |name: &String| {
+        name.starts_with(leveldb::OPTIONS_PREFIX) || name.starts_with(leveldb::MANIFEST_PREFIX)
+    };
+    let listed = fs::read_dir(path)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.extend(listed.filter(tells));
     Ok(native::recognise_directory(&names))
 }
 
@@ -196,23 +200,33 @@ fn answer(question: &Question, file: &File) -> io::Result<Option<Owner>> {
                 raw_pid: i32::try_from(holder.lock.raw_pid).unwrap_or(0),
             }))
         }
-        Ask::LmdbWriter => lmdb_writer(file),
+        Ask::LmdbWriter => lmdb_writer(file, &question.file),
     }
 }
 
-/// Returns the process whose thread is in a write transaction.
+/// Returns who is in a write transaction.
 ///
 /// The word in the lock file means nothing when nobody has the environment open: it survives a
-/// power loss. A writer in another PID namespace has a number of that namespace and is not seen,
-/// or, rarely, taken for the process that has this number here.
-fn lmdb_writer(lock_file: &File) -> io::Result<Option<Owner>> {
+/// power loss. It is the number of a thread in the PID namespace of the writer, so it is believed
+/// only of a process that has the lock file locked, as everybody does who has the environment
+/// open; otherwise nobody is named.
+fn lmdb_writer(lock_file: &File, path: &Path) -> io::Result<Option<Owner>> {
     if record_lock_conflict(lock_file, true, lmdb::OPEN_BYTE, 1)?.is_none() {
         return Ok(None);
     }
     let mut head = [0; lmdb::LOCK_HEAD_BYTES];
     let length = read_head(lock_file, &mut head)?;
-    let process = lmdb::writer_thread(&head[..length]).and_then(process_of_thread);
-    Ok(process.map(|pid| Owner { pid: Some(pid), raw_pid: i32::try_from(pid).unwrap_or(0) }))
+    let Some(thread) = lmdb::writer_thread(&head[..length]) else { return Ok(None) };
+    let id = crate::platform::facts(lock_file)?.id;
+    let users: Vec<u32> = holders_of(id, path)?.into_iter().filter_map(|user| user.pid).collect();
+    let of_here = process_of_thread(thread).filter(|pid| users.contains(pid));
+    // Its first thread has the number of the process there, which is the last that is listed here.
+    let pid = of_here.or_else(|| {
+        let is_it =
+            |pid: &u32| namespace_pids(*pid).is_some_and(|pids| pids.last() == Some(&thread));
+        users.into_iter().find(is_it)
+    });
+    Ok(Some(Owner { pid, raw_pid: pid.and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0) }))
 }
 
 /// Reads the beginning of a file and returns how much there was.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ignore::{WalkBuilder, WalkState};
 
+use super::native_look::recognise_directory;
 use crate::lock::STATE;
 use crate::native::{self, Engine};
 use crate::platform::sniff::{Sniffed, open_unnoticed};
@@ -47,7 +48,9 @@ pub fn databases_below(directory: &Path, crosses: bool) -> Found {
             };
             let is = match entry.file_type() {
                 Some(kind) if kind.is_file() => is_database(entry.path()),
-                Some(kind) if kind.is_dir() => Ok(is_environment(entry.path())),
+                Some(kind) if kind.is_dir() => {
+                    recognise_directory(entry.path()).map(|engine| engine != Engine::Unknown)
+                }
                 _ => Ok(false),
             };
             match is {
@@ -78,11 +81,4 @@ fn is_database(path: &Path) -> io::Result<bool> {
     // The data file of an environment in a directory is found as its directory.
     let is_inside = engine == Engine::Lmdb && path.ends_with(native::lmdb::DATA_FILE);
     Ok(!is_inside && !matches!(engine, Engine::Unknown | Engine::Empty))
-}
-
-fn is_environment(directory: &Path) -> bool {
-    let has = |name: &str| fs::exists(directory.join(name)).unwrap_or(false);
-    let names = native::DIRECTORY_MARKERS.iter().filter(|name| has(name));
-    let names: Vec<String> = names.map(|name| (*name).to_owned()).collect();
-    native::recognise_directory(&names) != Engine::Unknown
 }

@@ -1,7 +1,7 @@
 //! Everything that can be seen of one database from outside, put together.
 //!
-//! Read-only: no byte and no time stamp changes, and no lock is taken but the shared probes on
-//! dbguard's own claims. Files are opened before any of their locks is asked for and closed at
+//! Read-only: no byte and no modification time changes, no access time that the kernel lets us
+//! leave alone, and no lock is taken but the shared probes on dbguard's own claims. Files are opened before any of their locks is asked for and closed at
 //! once; nothing here may run while an engine in this process has the database open.
 
 use std::fs;
@@ -30,6 +30,9 @@ use crate::platform::{file_system, host, openers};
 /// More processes than this are not described; the rest still counts.
 const MOST_DESCRIBED: usize = 64;
 
+const CONFINED: &str = "this is a PID namespace, as containers have, and a flock that is held \
+                        outside cannot be seen in it; run dbguard info on the host";
+
 /// Ancestors that are of no interest: every process has them.
 const EVERYWHERE: [&str; 3] = ["systemd", "init", "login"];
 
@@ -40,6 +43,8 @@ pub struct Wish<'a> {
     pub openers: bool,
     /// The part of the database that is asked about.
     pub key: Option<&'a str>,
+    /// Where the lock's files are, if that was given.
+    pub lock_dir: Option<&'a Path>,
 }
 
 /// Looks at the database of a resource; `shown` is how it is called in front of people.
@@ -56,11 +61,14 @@ pub fn survey(resource: &Resource, shown: &str, wish: Wish<'_>) -> Seen {
         engine_version: description.version,
         journal_mode: description.journal_mode,
         page_bytes: description.page_bytes,
-        bytes: resource.facts.and_then(|_| fs::metadata(path).ok()).map(|facts| facts.len()),
+        bytes: resource.facts.and_then(|_| bytes(path)),
         links: resource.facts.filter(|facts| facts.regular).map(|facts| facts.links),
         filesystem: filesystem(path),
         guard: guard(resource, wish.key),
-        confined: !table_is_complete(),
+        lock_dir: wish
+            .lock_dir
+            .map(|directory| info::typed(directory.as_os_str().as_encoded_bytes())),
+        asked_by_root: host::user() == 0,
         key: wish.key.map(str::to_owned),
         ..Seen::default()
     };
@@ -68,14 +76,13 @@ pub fn survey(resource: &Resource, shown: &str, wish: Wish<'_>) -> Seen {
     native(engine, &files, &mut seen);
     unlisted(engine, path, &mut seen);
     if let Some(error) = error {
-        seen.native.state = NativeState::Unknown;
-        seen.unreadable = Some(format!("it may not be looked into: {error}"));
+        cannot_tell(&mut seen, &format!("it may not be looked into: {error}"));
     }
     seen.files = side_files(engine, path, &seen);
     if wish.openers {
         let beside = beside(engine, path).into_iter().map(|(_, path)| path);
         let files: Vec<PathBuf> = std::iter::once(path.clone()).chain(beside).collect();
-        seen.openers = Some(who_has_it_open(&files));
+        (seen.openers, seen.openers_unseen) = who_has_it_open(&files);
         let mut lockless = lockless(&seen);
         confirm(&mut lockless, &files);
         seen.broken.extend(lockless);
@@ -87,8 +94,11 @@ pub fn survey(resource: &Resource, shown: &str, wish: Wish<'_>) -> Seen {
 
 /// Returns how the database is typed at a shell; `shown` is for eyes and may have escapes.
 fn typed(path: &Path, shown: &str) -> String {
-    let whole = path.to_string_lossy();
-    info::typed(if escaped(&whole) == whole { shown } else { &whole })
+    let is_plain = path.to_str().is_some_and(|whole| escaped(whole) == whole);
+    match is_plain {
+        true => info::typed(shown),
+        false => info::typed(path.as_os_str().as_encoded_bytes()),
+    }
 }
 
 /// Returns the engine and the first bytes of a database, or why they cannot be read.
@@ -113,6 +123,27 @@ fn recognise(path: &Path) -> (Engine, Vec<u8>, Option<io::Error>) {
             (Engine::Unknown, Vec::new(), None)
         }
         Err(error) => (Engine::Unknown, Vec::new(), Some(error)),
+    }
+}
+
+/// Returns how long a file is, or the files of a directory together.
+fn bytes(path: &Path) -> Option<u64> {
+    let facts = fs::metadata(path).ok()?;
+    if !facts.is_dir() {
+        return Some(facts.len());
+    }
+    let files = fs::read_dir(path).ok()?.filter_map(|entry| entry.ok()?.metadata().ok());
+    Some(files.filter(fs::Metadata::is_file).map(|facts| facts.len()).sum())
+}
+
+/// What a file is decides what a lock on it means: where that cannot be read, no lock means
+/// anything, and none is no yes.
+fn cannot_tell(seen: &mut Seen, why: &str) {
+    seen.native.state = NativeState::Unknown;
+    seen.native.error = Some(why.to_owned());
+    for lock in &mut seen.native.locks {
+        lock.meaning = "has a lock on it, which cannot be understood";
+        lock.blocks = Blocks::None;
     }
 }
 
@@ -159,7 +190,8 @@ fn native(engine: Engine, files: &[(Place, PathBuf)], seen: &mut Seen) {
     let groups = grouped(&found);
     seen.broken = half_locked(engine, files, &groups);
     if !seen.broken.is_empty() {
-        // The table is read piece by piece, so a connection that was just made can be seen in half.
+        // The table is read piece by piece, so a connection that is just being made or closed can
+        // be seen in half.
         let again = locks_on(&named).unwrap_or_default();
         let still = half_locked(engine, files, &grouped(&again));
         seen.broken.retain(|one| still.contains(one));
@@ -176,6 +208,7 @@ fn native(engine: Engine, files: &[(Place, PathBuf)], seen: &mut Seen) {
             file: path.to_string_lossy().into_owned(),
             meaning: meaning.text,
             blocks: meaning.blocks,
+            of_engine: meaning.of_engine,
             ..described(pid, write, seen.native.locks.len() < MOST_DESCRIBED)
         };
         seen.native.locks.push(lock);
@@ -195,9 +228,19 @@ fn unlisted(engine: Engine, path: &Path, seen: &mut Seen) {
     if is_held && engine != Engine::Lmdb {
         return;
     }
-    let Some(busy) = look(path, Want::Exclusive).busy else { return };
+    let looked = look(path, Want::Exclusive);
+    let Some(busy) = looked.busy else {
+        if let Some(impossible) = looked.impossible {
+            let file = impossible.file.to_string_lossy();
+            let why = format!("{} may not be looked into: {}", escaped(&file), impossible.source);
+            cannot_tell(seen, &why);
+        } else if !table_is_complete() && locked_by_flock(engine) && seen.exists {
+            cannot_tell(seen, CONFINED);
+        }
+        return;
+    };
     let (kind, meaning, blocks) = match busy.pid {
-        Some(_) if busy.ask == Ask::LmdbWriter => {
+        _ if busy.ask == Ask::LmdbWriter => {
             ("futex", "has a write transaction open", Blocks::Writers)
         }
         None if !is_held => {
@@ -219,10 +262,16 @@ fn unlisted(engine: Engine, path: &Path, seen: &mut Seen) {
         file: busy.file.to_string_lossy().into_owned(),
         meaning,
         blocks,
+        of_engine: true,
         ..described(busy.pid.unwrap_or(0), is_exclusive, busy.pid.is_some())
     };
     seen.native.locks.insert(0, lock);
     seen.native.state = NativeState::Held;
+}
+
+/// Whether flocks count on such a file: nobody is told of those outside his PID namespace.
+fn locked_by_flock(engine: Engine) -> bool {
+    matches!(engine, Engine::Bbolt | Engine::Redb | Engine::Unknown)
 }
 
 fn span(held: &HeldLock) -> Span {
@@ -259,6 +308,7 @@ fn described(pid: u32, write: bool, wholly: bool) -> NativeLock {
         orphaned: seen.orphaned,
         parents: if wholly { parents(pid) } else { Vec::new() },
         deleted_executable: seen.executable.as_ref().is_some_and(|one| one.deleted),
+        other_namespace: seen.other_namespace == Some(true),
         container: container.map(|one| format!("{} {}", one.engine, one.id)),
         memory_bytes: Some(seen.resident_bytes),
         cpu_ms: u64::try_from(seen.cpu_time.as_millis()).ok(),
@@ -292,8 +342,12 @@ fn parents(pid: u32) -> Vec<String> {
 }
 
 fn side_files(engine: Engine, path: &Path, seen: &Seen) -> Vec<SideFile> {
-    let in_use = seen.native.state != NativeState::Free;
+    let in_use = seen.native.locks.iter().any(|lock| lock.of_engine);
     let mut files = Vec::new();
+    let database = match &seen.lock_dir {
+        Some(directory) => format!("--lock-dir {directory} {}", seen.typed),
+        None => seen.typed.clone(),
+    };
     for (role, path) in beside(engine, path) {
         let Ok(facts) = fs::symlink_metadata(&path) else { continue };
         if facts.is_dir() != role.is_directory() {
@@ -301,12 +355,14 @@ fn side_files(engine: Engine, path: &Path, seen: &Seen) -> Vec<SideFile> {
         }
         let mut head = [0; 16];
         let length = match open_unnoticed(&path) {
-            Ok(Sniffed::File(mut file)) => file.read(&mut head).unwrap_or(0),
-            _ => 0,
+            Ok(Sniffed::File(mut file)) => file.read(&mut head).ok(),
+            _ => None,
         };
         let bytes = if facts.is_file() { facts.len() } else { 0 };
-        let state = side_file::Seen { bytes, head: &head[..length], in_use };
-        let told = side_file::tell(role, state, &seen.typed);
+        let is_database_empty = engine == Engine::Empty;
+        let head = length.map(|length| &head[..length]);
+        let state = side_file::Seen { bytes, head, in_use, is_database_empty };
+        let told = side_file::tell(role, state, &database);
         files.push(SideFile {
             path: path.to_string_lossy().into_owned(),
             role: role.word(),
@@ -314,12 +370,14 @@ fn side_files(engine: Engine, path: &Path, seen: &Seen) -> Vec<SideFile> {
             meaning: told.meaning.to_owned(),
             safe_to_delete: told.safe_to_delete,
             recovery: told.recovery,
+            warns: told.warns,
         });
     }
     files
 }
 
-fn who_has_it_open(files: &[PathBuf]) -> Vec<Opener> {
+/// Returns who has the files open, and how many may have them open unseen.
+fn who_has_it_open(files: &[PathBuf]) -> (Option<Vec<Opener>>, usize) {
     let named: Vec<NamedFile<'_>> = files.iter().map(|path| NamedFile::at(path)).collect();
     let found = openers::openers(&named);
     let opener = |one: openers::Opener| Opener {
@@ -328,16 +386,19 @@ fn who_has_it_open(files: &[PathBuf]) -> Vec<Opener> {
         file: files[one.file].to_string_lossy().into_owned(),
         deleted: one.deleted,
     };
-    found.openers.into_iter().map(opener).collect()
+    (Some(found.openers.into_iter().map(opener).collect()), found.unseen)
 }
 
-/// Returns whom the guard lock and the engine's locks together keep out.
+/// Returns whom the guard lock and the engine's locks together keep out. Whoever comes waits for
+/// those who wait already, unless they are stopped: then they are passed over.
 fn blocks(seen: &Seen) -> Blocks {
-    let guard = match seen.guard.mode {
-        Some("exclusive") => Blocks::All,
-        Some(_) => Blocks::Writers,
-        None => Blocks::None,
-    };
+    let waiters = seen.guard.waiters.iter().filter(|party| party.process_state != "stopped");
+    let waiting = waiters.map(|party| party.mode);
+    let guard = seen.guard.mode.into_iter().chain(waiting).map(|mode| match mode {
+        "exclusive" => Blocks::All,
+        _ => Blocks::Writers,
+    });
+    let guard = guard.max().unwrap_or_default();
     let native = seen.native.locks.iter().map(|lock| lock.blocks).max().unwrap_or_default();
     guard.max(native)
 }

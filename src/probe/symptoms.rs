@@ -10,7 +10,7 @@ use crate::native::decode::Place;
 use crate::native::{Engine, wal_index};
 use crate::platform::held_locks::{HeldLock, NamedFile, locks_on};
 use crate::platform::lock_table::{LockKind, LockMode};
-use crate::platform::openers::openers;
+use crate::platform::openers::{Opener, openers};
 use crate::platform::sniff::{Sniffed, open_unnoticed};
 
 /// The locks of each process on each file: the file, the process, what the kernel said instead.
@@ -33,7 +33,8 @@ pub(super) fn grouped(found: &[HeldLock]) -> Groups<'_> {
 }
 
 /// Returns those that have a lock on SQLite's `-shm` and none on the database file, which every
-/// connection takes first and keeps longest.
+/// connection takes first and keeps longest; and those that are connected although there is no
+/// `-shm`, because it was deleted under them.
 pub(super) fn half_locked(
     engine: Engine,
     files: &[(Place, PathBuf)],
@@ -52,11 +53,31 @@ pub(super) fn half_locked(
         groups.keys().map(|(_, pid, _)| *pid).filter(|pid| *pid != 0).collect();
     pids.sort_unstable();
     pids.dedup();
-    pids.retain(|pid| is_on(*pid, Place::SharedMemory) && !is_on(*pid, Place::Main));
-    let file = files[0].1.to_string_lossy();
-    pids.into_iter()
-        .map(|pid| Broken { pid, file: file.clone().into_owned(), deleted: false })
-        .collect()
+    let path = |place: Place| files.iter().find(|file| file.0 == place).map(|file| &file.1);
+    let Some((main, shm)) = path(Place::Main).zip(path(Place::SharedMemory)) else {
+        return Vec::new();
+    };
+    let has_index = shm.exists();
+    let broken = |pid: u32| {
+        let name = |path: &PathBuf| path.to_string_lossy().into_owned();
+        match (is_on(pid, Place::SharedMemory), is_on(pid, Place::Main)) {
+            (true, false) => Some(Broken { pid, file: name(main), deleted: false }),
+            // Whoever is connected has an index, unless he is alone and keeps it to himself.
+            (false, true) if !has_index && only_reads(pid, groups) => {
+                Some(Broken { pid, file: name(shm), deleted: true })
+            }
+            _ => None,
+        }
+    };
+    pids.into_iter().filter_map(broken).collect()
+}
+
+/// Whether all the record locks of a process are shared, as those of a mere connection.
+fn only_reads(pid: u32, groups: &Groups<'_>) -> bool {
+    let of_it = groups.iter().filter(|((_, other, _), _)| *other == pid).flat_map(|one| one.1);
+    of_it
+        .into_iter()
+        .all(|held| held.lock.mode == LockMode::Read && held.lock.kind != LockKind::Flock)
 }
 
 /// Returns the readers of SQLite's log that do not see its end.
@@ -90,30 +111,28 @@ pub(super) fn pinned(
     readers.filter_map(|((_, pid, _), locks)| of(*pid, locks)).collect()
 }
 
-/// Returns those that have SQLite's log open and no lock on the database, or go on with files
-/// that were deleted.
+/// Returns those that have SQLite's log open and no lock on the database, and those of any engine
+/// that go on with files that were deleted.
 pub(super) fn lockless(seen: &Seen) -> Vec<Broken> {
-    if seen.engine != "sqlite" {
-        return Vec::new();
-    }
+    let is_sqlite = seen.engine == "sqlite";
     let has_lock = |pid: u32| seen.native.locks.iter().any(|lock| lock.who.pid == pid);
     let is_known = |pid: u32| seen.broken.iter().any(|broken| broken.pid == pid);
     let log = seen.files.iter().find(|file| file.role == "wal").map(|file| file.path.as_str());
     let broken = seen.openers.iter().flatten().filter(|one| {
         let is_log = Some(one.file.as_str()) == log;
-        one.deleted || (is_log && !has_lock(one.pid) && !is_known(one.pid))
+        one.deleted || (is_sqlite && is_log && !has_lock(one.pid) && !is_known(one.pid))
     });
     broken
         .map(|one| Broken { pid: one.pid, file: one.file.clone(), deleted: one.deleted })
         .collect()
 }
 
-/// Keeps those who still have a file open without a lock after more looks: one that opens and
-/// closes the database again and again is between two connections in some of them.
+/// Keeps those who still have a file open without a lock, or a deleted one, after more looks: one
+/// that opens and closes the database again and again is between two connections in some of them.
 pub(super) fn confirm(suspects: &mut Vec<Broken>, files: &[PathBuf]) {
     let named: Vec<NamedFile<'_>> = files.iter().map(|path| NamedFile::at(path)).collect();
     for _ in 0..LOOKS {
-        if suspects.iter().all(|one| one.deleted) {
+        if suspects.is_empty() {
             return;
         }
         let locks = locks_on(&named).unwrap_or_default();
@@ -121,8 +140,10 @@ pub(super) fn confirm(suspects: &mut Vec<Broken>, files: &[PathBuf]) {
         suspects.retain(|one| {
             let is_locked = locks.iter().any(|lock| lock.holders.contains(&one.pid));
             let is_file = |file: usize| files[file].to_string_lossy() == one.file.as_str();
-            let is_open = found.iter().any(|other| other.pid == one.pid && is_file(other.file));
-            one.deleted || (is_open && !is_locked)
+            let is_it = |other: &&Opener| {
+                other.pid == one.pid && other.deleted == one.deleted && is_file(other.file)
+            };
+            found.iter().any(|other| is_it(&other)) && (one.deleted || !is_locked)
         });
     }
 }

@@ -23,7 +23,8 @@ enum Facts {
     Bare,
 }
 
-/// Returns `python etl.py (pid 4711, user ana) for 3m 12s`.
+/// Returns `python etl.py (pid 4711, user ana) for 3m 12s`, or `python etl.py (pid 4711, user ana,
+/// running for 3m 12s)` where the lock may be younger than the process.
 pub fn described(party: &Party) -> String {
     let user = party.user.as_ref().map(|user| format!("user {}", text(user)));
     in_words(party, user, LONGEST_COMMAND, Facts::All)
@@ -67,14 +68,24 @@ fn in_words(party: &Party, user: Option<String>, longest: usize, say: Facts) -> 
         facts.push(format!("\"{}\"", text(label)));
     }
     let age = party.for_ms.map(|for_ms| duration(Duration::from_millis(for_ms)));
-    if say == Facts::Compact {
-        facts.extend(age.clone());
-    }
+    let age = match say {
+        Facts::All if party.via == "kernel" => {
+            // For how long it has a lock that only the kernel knows, nobody can tell.
+            facts.extend(age.map(|age| format!("running for {age}")));
+            None
+        }
+        Facts::All => age,
+        Facts::Compact => {
+            facts.extend(age);
+            None
+        }
+        Facts::Bare => None,
+    };
     let mut words = command(party, longest);
     if !facts.is_empty() {
         words.push_str(&format!(" ({})", facts.join(", ")));
     }
-    if let Some(age) = age.filter(|_| say == Facts::All) {
+    if let Some(age) = age {
         words.push_str(&format!(" for {age}"));
     }
     words

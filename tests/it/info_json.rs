@@ -43,7 +43,7 @@ fn the_document_has_exactly_the_names_that_are_documented() {
     assert_names(&seen["native"], "state locks");
     let lock = &seen["native"]["locks"][0];
     let more = "kind file meaning blocks terminal orphaned parents deleted_executable container \
-                memory_bytes cpu_ms";
+                other_namespace memory_bytes cpu_ms";
     assert_names(lock, &format!("{PARTY} {more}"));
     assert_names(&seen["files"][0], "path role bytes meaning safe_to_delete recovery");
     assert_eq!(lock["pid"], client.pid());

@@ -222,7 +222,7 @@ fn another_users_holder_is_named_and_what_cannot_be_seen_is_said() {
     database(&scene, "a.db", "delete", "CREATE TABLE t(n);");
     let holder = Client::doing(&scene, &format!("{CONNECT}\ndb.execute('begin exclusive')"));
     let ended = info(&scene, &["a.db"]).ordinary().run().expect(0).silent();
-    let name = format!("(pid {}, user root)", holder.pid());
+    let name = format!("(pid {}, user root, running for ", holder.pid());
     assert!(ended.stdout.starts_with("busy: python3 ") && ended.stdout.contains(&name));
     let code = "import fcntl, struct\nfile = open('b.db', 'r+b')\n\
         fcntl.fcntl(file, 37, struct.pack('hhqqi', 1, 0, 1073741824, 512, 0))";

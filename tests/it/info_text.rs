@@ -51,7 +51,7 @@ fn masked_line(line: &str) -> String {
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || byte == b'.');
         let mask = match before {
-            "pid" | "(pid" | "-CONT" | "`kill" if is_number => "N",
+            "pid" | "(pid" | "-CONT" | "-KILL" | "`kill" if is_number => "N",
             "user" => "U",
             "for" if core.ends_with('s') && core.as_bytes()[0].is_ascii_digit() => "T",
             _ if is_size => "S",
@@ -220,40 +220,41 @@ const FREE: &str = "\
     file      a.db: sqlite, V, rollback journal, pages of 4096, S KiB, FS";
 
 const READING: &str = "\
-    readable, not writable: python3 client.py (pid N, user U) for T is reading (SHARED)\n\
+    readable, not writable: python3 client.py (pid N, user U, running for T) is reading (SHARED)\n\
     file      a.db: sqlite, V, rollback journal, pages of 4096, S KiB, FS\n\
-    native    python3 client.py (pid N, user U) for T is reading (SHARED); blocks writers";
+    native    python3 client.py (pid N, user U, running for T) is reading (SHARED); blocks writers";
 
 const RESERVED: &str = "\
-    readable, not writable: python3 client.py (pid N, user U) for T has a write transaction \
+    readable, not writable: python3 client.py (pid N, user U, running for T) has a write transaction \
     open (RESERVED)\n\
     file      a.db: sqlite, V, rollback journal, pages of 4096, S KiB, FS\n\
-    native    python3 client.py (pid N, user U) for T has a write transaction open \
+    native    python3 client.py (pid N, user U, running for T) has a write transaction open \
     (RESERVED); blocks writers";
 
 const EXCLUSIVE: &str = "\
-    busy: python3 client.py (pid N, user U) for T is writing the database (EXCLUSIVE)\n\
+    busy: python3 client.py (pid N, user U, running for T) is writing the database (EXCLUSIVE)\n\
     file      a.db: sqlite, V, rollback journal, pages of 4096, S KiB, FS\n\
-    native    python3 client.py (pid N, user U) for T is writing the database (EXCLUSIVE); \
+    native    python3 client.py (pid N, user U, running for T) is writing the database (EXCLUSIVE); \
     blocks all";
 
 const STOPPED: &str = "\
-    stuck: python3 client.py (pid N, user U, stopped) for T is writing the database \
+    stuck: python3 client.py (pid N, user U, stopped, running for T) is writing the database \
     (EXCLUSIVE), and does nothing until it is woken\n\
     file      a.db: sqlite, V, rollback journal, pages of 4096, S KiB, FS\n\
-    native    python3 client.py (pid N, user U, stopped) for T is writing the database \
+    native    python3 client.py (pid N, user U, stopped, running for T) is writing the database \
     (EXCLUSIVE); blocks all\n\
     \n\
     hint: pid N is stopped: waiting will not help; continue it with `kill -CONT N` (or `fg`), \
-    or end it with `kill N`";
+    or end it with `kill -KILL N`; one that is being debugged is for its debugger to \
+    continue";
 
 const PENDING: &str = "\
-    busy: python3 client.py (pid N, user U) for T waits to commit until readers finish \
+    busy: python3 client.py (pid N, user U, running for T) waits to commit until readers finish \
     (PENDING)\n\
     file      a.db: sqlite, V, rollback journal, pages of 4096, S KiB, FS\n\
-    native    python3 client.py (pid N, user U) for T waits to commit until readers finish \
+    native    python3 client.py (pid N, user U, running for T) waits to commit until readers finish \
     (PENDING); blocks all\n\
-    native    python3 client.py (pid N, user U) for T is reading (SHARED); blocks writers\n\
+    native    python3 client.py (pid N, user U, running for T) is reading (SHARED); blocks writers\n\
     beside    a.db-journal, S KiB: the journal of a transaction that is open or has ended; \
     keep it\n\
     \n\
@@ -269,12 +270,12 @@ const HOT: &str = "\
     the database is damaged; type: dbguard sql a.db 'select 1'";
 
 const WAL: &str = "\
-    readable, not writable: python3 client.py (pid N, user U) for T has a write transaction \
+    readable, not writable: python3 client.py (pid N, user U, running for T) has a write transaction \
     open\n\
     file      a.db: sqlite, V, wal journal, pages of 4096, S KiB, FS\n\
-    native    python3 client.py (pid N, user U) for T has a write transaction open \
+    native    python3 client.py (pid N, user U, running for T) has a write transaction open \
     (a.db-shm); blocks writers\n\
-    native    python3 client.py (pid N, user U) for T is connected (WAL); blocks none\n\
+    native    python3 client.py (pid N, user U, running for T) is connected (WAL); blocks none\n\
     \x20         pid N also is connected (WAL); blocks none\n\
     \x20         pid N also is reading a snapshot of the write-ahead log (a.db-shm); blocks none\n\
     beside    a.db-wal, S KiB: holds committed transactions that are not in the database file \
@@ -288,12 +289,12 @@ const WAL: &str = "\
 const WAL_LEFT: &str = "\
     free\n\
     file      a.db: sqlite, V, wal journal, pages of 4096, S KiB, FS\n\
-    beside    a.db-wal, S KiB: holds committed transactions that nobody has moved to the \
+    beside    a.db-wal, S KiB: may hold committed transactions that nobody has moved to the \
     database file; deleting it loses them; keep it\n\
     beside    a.db-shm, S KiB: an index of the -wal, made anew by whoever opens the database; \
     keep it\n\
     \n\
-    hint: a.db-wal: holds committed transactions that nobody has moved to the database file; \
+    hint: a.db-wal: may hold committed transactions that nobody has moved to the database file; \
     deleting it loses them; type: dbguard sql a.db 'pragma wal_checkpoint(truncate)'\n\
     \n\
     hint: if a program does use a.db, its locks are broken: dbguard info --openers a.db tells";
@@ -313,15 +314,15 @@ const DEAD: &str = "\
     left      2 claims of dead processes, in nobody's way";
 
 const DUCKDB: &str = "\
-    busy: python3 client.py (pid N, user U) for T has the database open for writing\n\
+    busy: python3 client.py (pid N, user U, running for T) has the database open for writing\n\
     file      a.duckdb: duckdb, V, storage of 2.0 or later, S KiB, FS\n\
-    native    python3 client.py (pid N, user U) for T has the database open for writing; \
+    native    python3 client.py (pid N, user U, running for T) has the database open for writing; \
     blocks all\n\
     \n\
     hint: a.duckdb is locked for as long as that program has it open, not for a query: close \
     it there";
 
 const PLAIN: &str = "\
-    busy: python3 client.py (pid N, user U) for T has it locked exclusively\n\
+    busy: python3 client.py (pid N, user U, running for T) has it locked exclusively\n\
     file      a.txt: unknown, S B, FS\n\
-    native    python3 client.py (pid N, user U) for T has it locked exclusively; blocks all";
+    native    python3 client.py (pid N, user U, running for T) has it locked exclusively; blocks all";

@@ -27,6 +27,7 @@
 //! | `info_outside` | `dbguard info` and holders that are hard to see |
 //! | `info_quiet` | `dbguard info` changes nothing, and nobody fails because of it |
 //! | `info_text` | the whole text of `dbguard info`, state by state |
+//! | `info_traps` | answers of `dbguard info` that were wrong once, each with its story |
 //! | `lifetime` | whose processes count, limits over retries, survivors |
 //! | `status_file` | paths that an option must not name, and what is written where |
 //! | `words` | what is said of a wait, a guess, an interruption, and in a log |
@@ -80,6 +81,7 @@ mod info_quiet;
 mod info_search;
 mod info_sqlite;
 mod info_text;
+mod info_traps;
 mod intervals;
 mod leftovers;
 mod lifetime;

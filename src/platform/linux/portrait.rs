@@ -222,6 +222,12 @@ impl Status {
     }
 }
 
+/// Returns the number of a process in each PID namespace from that of `/proc` inwards, `None` if it
+/// is gone or hidden.
+pub fn namespace_pids(pid: u32) -> Option<Vec<u32>> {
+    Some(Status::of(pid).namespace_pids).filter(|pids| !pids.is_empty())
+}
+
 /// Reads the beginning of a text about a process.
 fn read(pid: u32, name: &str, most_bytes: usize) -> Option<String> {
     let mut text = vec![0; most_bytes];
