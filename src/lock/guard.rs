@@ -56,7 +56,7 @@ impl Hold {
     /// lock is left to whoever inherited it.
     fn end_inner(&self, joined: &dyn Fn()) -> bool {
         let (Some(ledger), Some(_)) = (&self.place().ledger, &self.claim) else { return true };
-        let removed = ledger.held.remove(&held_name(self.id, self.mode));
+        let removed = ledger.held.remove(held_name(self.id, self.mode));
         step("unclaimed");
         if removed.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
             tracing::warn!("cannot remove the claim: {removed:?}");

@@ -22,7 +22,7 @@ pub const STATE: &str = ".dbguard";
 
 /// Permissions and owner of what is made.
 #[derive(Clone, Copy, Debug)]
-struct Manner {
+pub(super) struct Manner {
     file: u32,
     dir: u32,
     /// Set only for root, whose state belongs to the database's owner.
@@ -33,8 +33,13 @@ struct Manner {
 
 impl Manner {
     fn of(resource: &Resource, parent: &Dir) -> io::Result<Self> {
+        Self::like(resource.facts, parent)
+    }
+
+    /// Like a database, or like the directory it would be in.
+    pub(super) fn like(database: Option<Facts>, parent: &Dir) -> io::Result<Self> {
         let parent = parent.facts()?;
-        let like = resource.facts.unwrap_or(parent);
+        let like = database.unwrap_or(parent);
         let file = if like.directory { parent.mode & 0o666 } else { like.mode & 0o666 };
         let owner = (host::user() == 0).then_some((like.user, like.group));
         Ok(Self { file, dir: parent.mode, owner, trusted: [like.user, parent.user] })
@@ -57,8 +62,8 @@ pub struct Ledger {
 /// The directory of one lock, open.
 #[derive(Debug)]
 pub struct LockDir {
-    root: Dir,
-    manner: Manner,
+    pub(super) root: Dir,
+    pub(super) manner: Manner,
     /// `None`: the bare kernel lock is all there is.
     pub ledger: Option<Ledger>,
     /// The kernel lock is this file instead of `lock` (`--lock-file`).
@@ -131,7 +136,7 @@ impl LockDir {
         Ok(root.map(|root| Self::as_it_is(root, self.manner, None)))
     }
 
-    fn as_it_is(root: Dir, manner: Manner, outside: Option<PathBuf>) -> Self {
+    pub(super) fn as_it_is(root: Dir, manner: Manner, outside: Option<PathBuf>) -> Self {
         let ledger = match (root.child_to_list("queue"), root.child_to_list("held")) {
             (Ok(queue), Ok(held)) => Some(Ledger { queue, held }),
             _ => None,
@@ -334,7 +339,7 @@ impl LockDir {
     }
 }
 
-fn open_parent(path: &Path) -> Result<Dir, LockError> {
+pub(super) fn open_parent(path: &Path) -> Result<Dir, LockError> {
     fault("open").and_then(|()| Dir::open(path)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             LockError::NoDirectory { path: path.to_path_buf() }
@@ -355,6 +360,10 @@ fn enter(parent: &Dir, name: &str, manner: &Manner) -> Result<(Dir, bool), LockE
                     .and_then(|()| parent.make_child(name, manner.dir, manner.owner));
                 match made {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    // What it would be in was removed since it was opened.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        return Err(LockError::Vanished { path: path() });
+                    }
                     Err(error) => return Err(LockError::creating(&path(), error)),
                     Ok(()) => {}
                 }
@@ -379,7 +388,7 @@ fn enter(parent: &Dir, name: &str, manner: &Manner) -> Result<(Dir, bool), LockE
 }
 
 /// Opens a directory of ours if it exists; refuses a stranger's.
-fn entered(parent: &Dir, name: &str, manner: &Manner) -> Result<Option<Dir>, LockError> {
+pub(super) fn entered(parent: &Dir, name: &str, manner: &Manner) -> Result<Option<Dir>, LockError> {
     let path = || parent.path().join(name);
     let dir = match parent.child(name) {
         Ok(dir) => dir,
@@ -423,7 +432,7 @@ fn open_outside(path: &Path) -> io::Result<File> {
 }
 
 /// Keeps the state out of everybody's repositories. Only a comfort, so failing is silent.
-fn ignore_in_git(state: &Dir, manner: &Manner) {
+pub(super) fn ignore_in_git(state: &Dir, manner: &Manner) {
     use std::io::Write;
     if let Ok(mut file) = state.make_file(".gitignore", manner.file) {
         drop(file.write_all(b"*\n"));

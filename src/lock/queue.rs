@@ -73,7 +73,7 @@ pub fn live_count(ledger: &Ledger) -> usize {
 
 /// Removes a claim from the queue. One that may not be removed is left: it is only litter.
 pub fn remove(ledger: &Ledger, waiting: Waiting) {
-    drop(ledger.queue.remove(&waiting.name()));
+    drop(ledger.queue.remove(waiting.name()));
 }
 
 /// A place in the line.

@@ -98,6 +98,11 @@ fn command(record: &Record) -> Option<(u32, u64)> {
 }
 
 impl Debt {
+    /// Returns the name in `held/` that it shows by.
+    pub fn name(&self) -> String {
+        self.claim.clone().unwrap_or_else(|| inner_name(self.id))
+    }
+
     /// Deals with it: the command has ended, and no joined call that conflicts with `mode` runs.
     pub fn settle(
         &self,

@@ -14,6 +14,7 @@
 //! | starting a command | [`spawn`] |
 //! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`] |
 //! | who merely has a file open | [`openers`] |
+//! | that nobody has a file open | [`lease`] |
 //! | where a file is | [`file_system`] |
 //! | a database, opened without a trace | [`sniff`] |
 //! | who and where we are | [`host`] |
@@ -41,7 +42,7 @@ pub use unix::{
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    ask, file_system, held_locks, holders, lock_table, openers, portrait, process, sniff,
+    ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process, sniff,
 };
 
 #[cfg(not(target_os = "linux"))]

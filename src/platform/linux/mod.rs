@@ -5,6 +5,7 @@ mod descriptors;
 pub mod file_system;
 pub mod held_locks;
 pub mod holders;
+pub mod lease;
 pub mod lock_table;
 pub mod openers;
 pub mod portrait;

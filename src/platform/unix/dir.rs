@@ -5,10 +5,12 @@
 //! (invariant 5). Nothing is followed through a symbolic link except in [`Dir::open`], whose
 //! path is already canonical.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir};
@@ -83,8 +85,8 @@ impl Dir {
     }
 
     /// Returns what is known about a name in it, without following a link.
-    pub fn facts_of(&self, name: &str) -> io::Result<Facts> {
-        Ok(Facts::from(fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)?))
+    pub fn facts_of(&self, name: impl AsRef<OsStr>) -> io::Result<Facts> {
+        Ok(Facts::from(fs::statat(&self.descriptor, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
     /// Makes a directory inside this one with exactly these permissions, whatever the umask.
@@ -118,18 +120,63 @@ impl Dir {
     }
 
     /// Removes a name that is not a directory.
-    pub fn remove(&self, name: &str) -> io::Result<()> {
-        Ok(fs::unlinkat(&self.descriptor, name, AtFlags::empty())?)
+    pub fn remove(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
+        Ok(fs::unlinkat(&self.descriptor, name.as_ref(), AtFlags::empty())?)
     }
 
     /// Removes an empty directory.
-    pub fn remove_child(&self, name: &str) -> io::Result<()> {
-        Ok(fs::unlinkat(&self.descriptor, name, AtFlags::REMOVEDIR)?)
+    pub fn remove_child(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
+        Ok(fs::unlinkat(&self.descriptor, name.as_ref(), AtFlags::REMOVEDIR)?)
     }
 
     /// Moves a name into another directory.
     pub fn rename(&self, name: &str, to: &Self, new_name: &str) -> io::Result<()> {
         Ok(fs::renameat(&self.descriptor, name, &to.descriptor, new_name)?)
+    }
+
+    /// Moves a name within this directory to one that must be free.
+    ///
+    /// # Errors
+    /// It is taken (`AlreadyExists`), or the file system cannot do it in one step.
+    ///
+    /// # Platforms
+    /// `RENAME_NOREPLACE` is Linux's.
+    #[cfg(target_os = "linux")]
+    pub fn rename_to_free(&self, name: &OsStr, free: &OsStr) -> io::Result<()> {
+        let (at, how) = (&self.descriptor, fs::RenameFlags::NOREPLACE);
+        Ok(fs::renameat_with(at, name, at, free, how)?)
+    }
+
+    /// Exchanges two names within this directory in one step: at no time is either of them free.
+    ///
+    /// # Errors
+    /// One is missing, or the file system cannot do it.
+    ///
+    /// # Platforms
+    /// `RENAME_EXCHANGE` is Linux's.
+    #[cfg(target_os = "linux")]
+    pub fn exchange(&self, one: &OsStr, other: &OsStr) -> io::Result<()> {
+        let (at, how) = (&self.descriptor, fs::RenameFlags::EXCHANGE);
+        Ok(fs::renameat_with(at, one, at, other, how)?)
+    }
+
+    /// Makes a symbolic link that leads to `target`, under a name that must be free.
+    pub fn make_link(&self, name: &OsStr, target: &OsStr) -> io::Result<()> {
+        Ok(fs::symlinkat(target, &self.descriptor, name)?)
+    }
+
+    /// Returns where a symbolic link leads.
+    pub fn read_link(&self, name: &OsStr) -> io::Result<OsString> {
+        let target = fs::readlinkat(&self.descriptor, name, Vec::new())?;
+        Ok(OsString::from_vec(target.into_bytes()))
+    }
+
+    /// Takes the kernel's lock on the directory itself, without blocking; it ends with the value
+    /// that is returned. `None` if somebody has it.
+    pub fn try_lock(&self) -> io::Result<Option<File>> {
+        let flags = DIRECTORY | OFlags::RDONLY;
+        let own = File::from(fs::openat(&self.descriptor, ".", flags, Mode::empty())?);
+        Ok(super::file::try_lock_exclusive(&own)?.then_some(own))
     }
 
     /// Calls `each` with every name in the directory that is valid UTF-8, and whether it is a

@@ -1,0 +1,386 @@
+//! Clears what the dead left in a state directory, and what nobody has used for long.
+//!
+//! Dead claims go whoever holds the lock: nobody waits on them. `lock` and its directory go only
+//! when the database is gone, nobody has the lock, nobody has used it for a day (a name that never
+//! had a file is a lock, too), and the kernel proves, by a lease, that nobody has it open
+//! (invariant 2). The directory is renamed first and the lease looked at again: who opened `lock`
+//! in between breaks it, and everything is put back. Whoever has only the directory open finds no
+//! `lock` in it, and comes again.
+//!
+//! The order of a removal is such that a crash after any step leaves something that the next
+//! clean-up, or the next user, deals with.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::LockError;
+use super::claim::{Look, Seen};
+use super::lockdir::{Ledger, LockDir, Manner, STATE, entered, ignore_in_git, open_parent};
+use super::mode::Mode;
+use super::name::encode;
+use super::queue;
+use super::settle::{Debt, Settled, Wait, debts};
+use crate::platform::lease::Lease;
+use crate::platform::step::{fault, step};
+use crate::platform::{self, Dir, host, try_lock_exclusive, unlock};
+
+/// A claim that is not locked yet may be this young.
+const CLAIM_GRACE: Duration = Duration::from_secs(10);
+
+/// A lock that was used within this time may be wanted again.
+const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How the name of a directory begins that is being removed.
+const TRASH: &str = ".trash-";
+
+/// What keeps the state out of repositories.
+const IGNORE: &str = ".gitignore";
+
+/// A part of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The claim of one who held or waited.
+    Claim,
+    /// The directory of one lock.
+    Lock,
+    /// The whole state directory.
+    State,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Fate {
+    /// It is gone.
+    Removed,
+    /// It would go; this was only a look.
+    WouldRemove,
+    /// It stays, and why.
+    Kept(String),
+    /// It should have gone.
+    Failed(io::Error),
+}
+
+/// One thing that was looked at.
+#[derive(Debug)]
+pub struct Cleaned {
+    /// Where it is, or was.
+    pub path: PathBuf,
+    /// What it is.
+    pub part: Part,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// Cleans the state directory in `parent`; with `only` of one database, by its path. With
+/// `dry_run` nothing is changed and no lock is asked for.
+///
+/// Does not block. What is in use is not listed, unless something else of it is stale.
+///
+/// # Errors
+/// The directory belongs to a stranger, or cannot be opened.
+///
+/// # Platforms
+/// Where there are no leases (other systems, some network file systems, other users' files) the
+/// directories of locks stay.
+pub fn clean(parent: &Path, only: Option<&Path>, dry_run: bool) -> Result<Vec<Cleaned>, LockError> {
+    let directory = open_parent(parent)?;
+    let database = only.and_then(|path| platform::facts_at(path).ok());
+    let manner =
+        Manner::like(database, &directory).map_err(|error| LockError::io("read", parent, error))?;
+    let Some(_) = entered(&directory, STATE, &manner)? else { return Ok(Vec::new()) };
+    let list = |name| directory.child_to_list(name);
+    let state = list(STATE).map_err(|error| LockError::io("open", &parent.join(STATE), error))?;
+    let names = names_in(&state).map_err(|error| LockError::io("list", state.path(), error))?;
+    let only = only.and_then(Path::file_name).map(|name| encode(name.as_bytes()));
+    let living = living(parent, only.as_deref());
+    let mut work = Work { dry_run, cleaned: Vec::new() };
+    for (name, _) in names.iter().filter(|(_, is_dir)| *is_dir) {
+        if only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        // A stranger's is not ours to clean.
+        let Ok(Some(root)) = entered(&state, name, &manner) else { continue };
+        let place = LockDir::as_it_is(root, manner, None);
+        if name.starts_with(TRASH) {
+            work.bury(&state, name, &place);
+            continue;
+        }
+        let idle = idle(&place);
+        work.sweep(&place);
+        for key in place.key_names() {
+            let Ok(Some(keyed)) = place.existing_key(&key) else { continue };
+            let idle = self::idle(&keyed);
+            work.sweep(&keyed);
+            if let Ok(keys) = place.root.child_to_list("keys") {
+                // A key has no file: only its use tells whether it is wanted.
+                work.retire(&keys, &key, &keyed, idle);
+            }
+        }
+        if !living.contains(name) {
+            work.retire(&state, name, &place, idle);
+        }
+    }
+    work.leave(&directory, &state, &manner);
+    Ok(work.cleaned)
+}
+
+/// Returns the names that locks of existing files have; all of them if that cannot be listed.
+fn living(parent: &Path, only: Option<&str>) -> HashSet<String> {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return only.map(str::to_owned).into_iter().collect();
+    };
+    entries.flatten().map(|entry| encode(entry.file_name().as_bytes())).collect()
+}
+
+fn names_in(dir: &Dir) -> io::Result<Vec<(String, bool)>> {
+    let mut names = Vec::new();
+    dir.each_name(|name, is_dir| names.push((name.to_owned(), is_dir)))?;
+    names.sort();
+    Ok(names)
+}
+
+/// How long ago something was changed; nothing if that lies in the future.
+fn age(dir: &Dir, name: &str) -> Duration {
+    let modified = dir.facts_of(name).map(|facts| facts.modified);
+    modified.ok().and_then(|then| SystemTime::now().duration_since(then).ok()).unwrap_or_default()
+}
+
+struct Work {
+    dry_run: bool,
+    cleaned: Vec<Cleaned>,
+}
+
+impl Work {
+    fn tell(&mut self, path: PathBuf, part: Part, fate: Fate) {
+        self.cleaned.push(Cleaned { path, part, fate });
+    }
+
+    /// Removes the claims of the dead, and nothing else.
+    fn sweep(&mut self, place: &LockDir) {
+        let Some(ledger) = &place.ledger else { return };
+        for waiting in queue::list(ledger) {
+            let name = waiting.name();
+            if let Look::Dead(seen) = Seen::look(&ledger.queue, &name) {
+                self.remove_claim(&ledger.queue, &name, &seen.into_file());
+            }
+        }
+        for debt in debts(ledger, Mode::Exclusive) {
+            self.settle(place, ledger, &debt);
+        }
+    }
+
+    fn remove_claim(&mut self, dir: &Dir, name: &str, seen: &File) {
+        let still_named = || {
+            let named = dir.facts_of(name).ok()?.id;
+            (platform::facts(seen).ok()?.id == named).then_some(())
+        };
+        if age(dir, name) < CLAIM_GRACE || still_named().is_none() {
+            return;
+        }
+        let path = dir.path().join(name);
+        let fate = self.carry_out("clean-claim", || dir.remove(name));
+        self.tell(path, Part::Claim, fate);
+    }
+
+    /// Deals with what a dead holder left, as the next holder would, but without waiting.
+    fn settle(&mut self, place: &LockDir, ledger: &Ledger, debt: &Debt) {
+        let name = debt.name();
+        if age(&ledger.held, &name) < CLAIM_GRACE {
+            return;
+        }
+        let path = ledger.held.path().join(&name);
+        if let Some((pid, _)) = debt.command {
+            let reason = format!("dbguard was killed, and its command runs on as process {pid}");
+            return self.tell(path, Part::Claim, Fate::Kept(reason));
+        }
+        let mut busy = false;
+        let fate = self.carry_out("clean-claim", || {
+            busy = debt.settle(place, ledger, Mode::Exclusive, Wait::Not)? != Settled::Done;
+            Ok(())
+        });
+        // A call that joined the dead holder lives, or whoever comes next is dealing with it.
+        let is_left = busy && ledger.held.facts_of(&name).is_ok();
+        if !is_left {
+            self.tell(path, Part::Claim, fate);
+        }
+    }
+
+    fn carry_out(&self, name: &str, act: impl FnOnce() -> io::Result<()>) -> Fate {
+        if self.dry_run {
+            return Fate::WouldRemove;
+        }
+        match fault(name).and_then(|()| act()) {
+            Ok(()) => Fate::Removed,
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Fate::Removed,
+            Err(error) => Fate::Failed(error),
+        }
+    }
+
+    /// Removes the directory of a lock that nobody needs any more.
+    fn retire(&mut self, container: &Dir, name: &str, place: &LockDir, idle: Duration) {
+        let path = container.path().join(name);
+        let fate = match empty(place) {
+            Ok(()) if idle < UNUSED => return,
+            Err(reason) => Fate::Kept(reason.to_owned()),
+            Ok(()) if self.dry_run => Fate::WouldRemove,
+            Ok(()) => retired(container, name, place).unwrap_or_else(Fate::Failed),
+        };
+        // What is merely in use is nobody's news.
+        if !matches!(&fate, Fate::Kept(reason) if reason.is_empty()) {
+            self.tell(path, Part::Lock, fate);
+        }
+    }
+
+    /// Finishes a removal that a crash cut short.
+    fn bury(&mut self, state: &Dir, name: &str, place: &LockDir) {
+        let path = state.path().join(name);
+        let fate = match self.dry_run {
+            true => Fate::WouldRemove,
+            false => buried(state, name, place).unwrap_or_else(Fate::Failed),
+        };
+        self.tell(path, Part::Lock, fate);
+    }
+
+    /// Removes the state directory if there is nothing in it.
+    fn leave(&mut self, directory: &Dir, state: &Dir, manner: &Manner) {
+        let is_empty = names_in(state).is_ok_and(|names| names.iter().all(|one| one.0 == IGNORE));
+        if !is_empty {
+            return;
+        }
+        let fate = self.carry_out("clean-state", || {
+            drop(state.remove(IGNORE));
+            step("clean-ignore");
+            directory.remove_child(STATE)
+        });
+        match fate {
+            Fate::Failed(_) => ignore_in_git(state, manner),
+            fate => self.tell(state.path().to_path_buf(), Part::State, fate),
+        }
+    }
+}
+
+/// Returns how long a lock has not been used: claims come and go with each use.
+fn idle(place: &LockDir) -> Duration {
+    let root = &place.root;
+    let parts = ["lock", "ticket", "fence", "queue", "held", "keys", "."];
+    let there = parts.iter().filter(|name| root.facts_of(name).is_ok());
+    there.map(|name| age(root, name)).min().unwrap_or_default()
+}
+
+/// Tells whether nothing but an unused lock is in a directory, or why it stays; nothing to say of
+/// one that is in use.
+fn empty(place: &LockDir) -> Result<(), &'static str> {
+    let root = &place.root;
+    let is_empty = |dir: &Dir| names_in(dir).is_ok_and(|names| names.is_empty());
+    match &place.ledger {
+        Some(ledger) if is_empty(&ledger.queue) && is_empty(&ledger.held) => {}
+        Some(_) => return Err(""),
+        None if root.facts_of("lock").is_ok() => return Err("its claims cannot be listed"),
+        // It was being made when its maker died.
+        None => {}
+    }
+    let Ok(names) = root.child_to_list(".").and_then(|list| names_in(&list)) else {
+        return Err("it cannot be listed");
+    };
+    let is_known = |(name, is_dir): &(String, bool)| match is_dir {
+        true => matches!(name.as_str(), "queue" | "held" | "keys"),
+        false => matches!(name.as_str(), "lock" | "ticket" | "fence" | "stats.log"),
+    };
+    if !names.iter().all(is_known) {
+        return Err("it holds something that is not dbguard's");
+    }
+    if root.child_to_list("keys").is_ok_and(|keys| !is_empty(&keys)) {
+        return Err("");
+    }
+    Ok(())
+}
+
+/// The removal rule. `Kept` with a reason where the proof fails.
+fn retired(container: &Dir, name: &str, place: &LockDir) -> io::Result<Fate> {
+    let Some(lock) = place.existing_lock()? else {
+        return discarded(container, name, place);
+    };
+    if !try_lock_exclusive(&lock)? {
+        return Ok(Fate::Kept(String::new()));
+    }
+    let kept = |reason: &str| {
+        unlock(&lock)?;
+        Ok(Fate::Kept(reason.to_owned()))
+    };
+    // Whoever has used it meanwhile was before our lock, or is after it.
+    if !place.still_names(&lock)? || empty(place).is_err() {
+        return kept("");
+    }
+    step("clean-locked");
+    let lease = match Lease::take(&lock) {
+        Ok(Some(lease)) => lease,
+        Ok(None) => return kept("somebody has its lock open"),
+        Err(_) => return kept("nothing proves here that nobody has its lock open"),
+    };
+    step("clean-leased");
+    let trash = format!("{TRASH}{:016x}", host::random()?);
+    fault("clean-rename")?;
+    container.rename_to_free(OsStr::new(name), OsStr::new(&trash))?;
+    step("clean-renamed");
+    if !lease.is_unbroken() {
+        // It is not removed yet, so nobody has noticed; if somebody made a new one meanwhile, the
+        // old one is nobody's any more.
+        drop(container.rename_to_free(OsStr::new(&trash), OsStr::new(name)));
+        return kept("somebody opened its lock");
+    }
+    emptied(place)?;
+    drop(lease);
+    container.remove_child(&trash)?;
+    Ok(Fate::Removed)
+}
+
+/// Finishes what is in the trash already: nobody finds it by name, but somebody who opened it
+/// before may still be about to open the lock in it.
+fn buried(state: &Dir, trash: &str, place: &LockDir) -> io::Result<Fate> {
+    let Some(lock) = place.existing_lock()? else {
+        return discarded(state, trash, place);
+    };
+    if !try_lock_exclusive(&lock)? {
+        return Ok(Fate::Kept("somebody has its lock".to_owned()));
+    }
+    match Lease::take(&lock) {
+        Ok(Some(_lease)) => emptied(place)?,
+        Ok(None) => return Ok(Fate::Kept("somebody has its lock open".to_owned())),
+        Err(error) => return Err(error),
+    }
+    state.remove_child(trash)?;
+    Ok(Fate::Removed)
+}
+
+/// Removes a directory without a lock: nobody can be in it.
+fn discarded(container: &Dir, name: &str, place: &LockDir) -> io::Result<Fate> {
+    emptied(place)?;
+    container.remove_child(name)?;
+    Ok(Fate::Removed)
+}
+
+/// Removes everything of ours by name, `lock` last of the files. What is not empty stays.
+fn emptied(place: &LockDir) -> io::Result<()> {
+    for file in ["stats.log", "ticket", "fence", "lock"] {
+        fault("clean-file")?;
+        missing_is_fine(place.root.remove(file))?;
+        step("clean-file");
+    }
+    for directory in ["queue", "held", "keys"] {
+        missing_is_fine(place.root.remove_child(directory))?;
+    }
+    Ok(())
+}
+
+fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
