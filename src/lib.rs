@@ -13,7 +13,7 @@
 //! | `native` | what is known of each database engine; pure | nothing |
 //! | `outcome` | every exit code | nothing |
 //! | `platform` | the only door to the operating system, and the only `unsafe` | nothing |
-//! | `probe` | evidence about a resource, disturbing nobody | `error`, `escape`, `info`, `lock`, `native`, `platform` |
+//! | `probe` | evidence about a resource, disturbing nobody | `error`, `escape`, `info`, `lock`, `native`, `platform`, `stale` |
 //! | `report` | one report, two voices: people and JSON | `error`, `escape`, `lock`, `outcome` |
 //! | `sql` | judges and runs a batch of SQL, prints what it yields | `platform` |
 //! | `stale` | lock files of other tools, and whether their owner is dead; pure | `escape`, `platform` |

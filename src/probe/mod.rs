@@ -5,13 +5,17 @@
 //! rows were lost that way), so no file is looked at while an engine has it open in this process.
 
 mod guard_look;
+mod leftovers;
 mod native_look;
 mod native_wait;
 mod search;
+mod sight;
 mod survey;
 mod symptoms;
 
+pub use leftovers::{ASIDE, Candidate, Leftovers, Search, candidate, leftovers_below};
 pub use native_look::{Busy, Impossible, Look, look};
 pub use native_wait::{NativeError, describe, party, wait_for_native};
 pub use search::{Found, databases_below};
+pub use sight::{Evidence, Machine};
 pub use survey::{Wish, survey};

@@ -1,6 +1,6 @@
 //! Lock files of other tools: whose they are, and whether their owner is provably dead; pure.
 //!
-//! A format reads what was seen of a file and states what it says ([`Statement`]); [`judge`] holds
+//! A format reads what was seen of a file and states what it says ([`Statement`]); [`judge()`] holds
 //! an owner against the processes of this machine. Only a [`Verdict::Stale`] is ever acted on, and
 //! it is a proof: who cannot be seen, is on another machine or in another PID namespace, or is
 //! merely old, is unknown, and unknown means hands off.

@@ -168,6 +168,14 @@ pub fn pid_namespace() -> Option<u64> {
     Some(fs::metadata("/proc/self/ns/pid").ok()?.ino())
 }
 
+/// Whether start times are told here as they are outside: a time namespace shifts them.
+pub fn has_plain_clock() -> bool {
+    /// The time namespace that all begin in (`PROC_TIME_INIT_INO` in the kernel's `proc_ns.h`).
+    const INITIAL: &str = "time:[4026531834]";
+    // Kernels without time namespaces have no such file.
+    fs::read_link("/proc/self/ns/time").map_or(true, |link| link.as_os_str() == INITIAL)
+}
+
 /// Returns every process with its parent: what can be seen of the tree.
 pub fn all() -> Vec<(u32, ProcessStat)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };

@@ -12,6 +12,12 @@ pub fn user() -> u32 {
     getuid().as_raw()
 }
 
+/// Returns the id that systemd gave this machine, `None` where there is none.
+pub fn machine_id() -> Option<String> {
+    let id = fs::read_to_string("/etc/machine-id").ok()?.trim().to_owned();
+    (!id.is_empty()).then_some(id)
+}
+
 /// Returns the name of a user from `/etc/passwd`, or the number if it is not listed there.
 ///
 /// Deliberately not `getpwuid`: in a static binary it may load shared libraries or fail.
