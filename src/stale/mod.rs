@@ -54,9 +54,19 @@ pub struct Sighting {
     pub age: Option<Duration>,
     /// The names in a directory, at most [`MOST_ENTRIES`].
     pub entries: Vec<String>,
-    /// The names beside it that the format asked for with [`Format::beside`], and the beginning of
-    /// what they contain.
-    pub beside: Vec<(String, Vec<u8>)>,
+    /// What stands beside it and was asked for with [`Format::beside`].
+    pub beside: Vec<Neighbour>,
+}
+
+/// Something beside what may be a lock.
+#[derive(Clone, Debug, Default)]
+pub struct Neighbour {
+    /// Its name.
+    pub name: String,
+    /// The beginning of what it contains.
+    pub content: Vec<u8>,
+    /// Whether it is another name of the same file.
+    pub is_same: bool,
 }
 
 impl Sighting {
@@ -73,7 +83,7 @@ impl Sighting {
 
     /// Returns what stands in the file beside it that has this name.
     pub fn content_beside(&self, name: &str) -> Option<&[u8]> {
-        self.beside.iter().find(|(other, _)| other == name).map(|(_, content)| &content[..])
+        self.beside.iter().find(|other| other.name == name).map(|other| &other.content[..])
     }
 }
 
@@ -88,6 +98,9 @@ pub struct Format {
     pub files: &'static str,
     /// What is done about it, for people.
     pub rule: Rule,
+    /// Whether it is spoken of only if the user names the format: most of what looks like it is no
+    /// leftover.
+    pub is_quiet: bool,
     /// Whether an entry of this name and kind can be one; decides what is looked at at all, so it
     /// must be quick. `name` is the last part of the path.
     pub is_named: fn(name: &str, kind: Kind) -> bool,
@@ -126,12 +139,26 @@ pub enum Statement {
     Foreign,
     /// Its owner is this one.
     Owner(Owner),
+    /// Its owner is one of these, where a number runs into what follows it: stale only if each of
+    /// them would be.
+    OneOf(Vec<Owner>),
     /// It names nobody. Its tool takes it for stale when it is older than this, if it does at all.
     Ageing(Option<Duration>),
     /// It is being written, or was cut short.
     Unfinished,
     /// It is of this format and not to be removed; the reason, and what to do instead.
     Kept(String),
+}
+
+impl Statement {
+    /// Returns who may be the owner; the lock is stale only if it would be with each of them.
+    pub fn owners(&self) -> &[Owner] {
+        match self {
+            Self::Owner(owner) => std::slice::from_ref(owner),
+            Self::OneOf(owners) => owners,
+            Self::Foreign | Self::Ageing(_) | Self::Unfinished | Self::Kept(_) => &[],
+        }
+    }
 }
 
 /// Who made a lock file, as the file says.

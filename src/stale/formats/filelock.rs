@@ -20,6 +20,7 @@ pub const FORMAT: Format = Format {
     tool: "Python filelock SoftFileLock",
     files: "*.lock",
     rule: Rule::Owner,
+    is_quiet: false,
     is_named: |name, kind| kind == Kind::File && ends(name, ".lock"),
     beside: None,
     read,

@@ -13,6 +13,7 @@ pub const FORMAT: Format = Format {
     tool: "daemons, pylockfile PIDLockFile, yum, zypper",
     files: "*.pid",
     rule: Rule::Owner,
+    is_quiet: false,
     is_named: |name, kind| kind == Kind::File && ends(name, ".pid"),
     beside: None,
     read,
