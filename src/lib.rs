@@ -8,6 +8,7 @@
 //! | `commands` | one file a verb; alone prints, reads the environment, decides exit codes | every room |
 //! | `error` | what a user is told when something fails | `outcome` |
 //! | `escape` | text from elsewhere, made harmless | nothing |
+//! | `fix` | takes away what dead processes left, on proof | `info`, `platform`, `probe`, `stale` |
 //! | `info` | what was seen of a database, and what to say of it; pure | `error`, `escape`, `native`, `report` |
 //! | `lock` | the guard lock: exclusion, order, claims | `error`, `platform` |
 //! | `native` | what is known of each database engine; pure | nothing |
@@ -28,6 +29,7 @@ pub mod cli;
 mod commands;
 pub mod error;
 pub mod escape;
+pub mod fix;
 pub mod info;
 pub mod lock;
 pub mod native;

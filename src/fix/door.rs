@@ -288,7 +288,9 @@ fn is_placeholder(parent: &Dir, name: &str, pid: u32) -> bool {
     if facts.link {
         let target = parent.read_link(OsStr::new(name));
         let words = |target: &str| {
-            target.split(|letter: char| !letter.is_ascii_digit()).any(|word| word == pid.to_string())
+            target
+                .split(|letter: char| !letter.is_ascii_digit())
+                .any(|word| word == pid.to_string())
         };
         return target.is_ok_and(|target| target.to_str().is_some_and(words));
     }

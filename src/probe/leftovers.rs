@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use crate::lock::STATE;
-use crate::stale::{self, Kind};
+use crate::stale::{self, Kind, Rule};
 
 /// What stands in the middle of the name of something that is being taken away.
 pub const ASIDE: &str = ".dbguard-stale.";
@@ -112,8 +112,14 @@ pub fn candidate(
     {
         return Some(Candidate::Database(database));
     }
-    let is_lock = stale::find(name, kind).next().is_some() || is_pid_file(path);
-    (is_lock && stale::never_touched(path).is_none()).then(|| Candidate::Lock(path.to_path_buf()))
+    let mut formats = stale::find(name, kind).peekable();
+    if formats.peek().is_none() && !is_pid_file(path) {
+        return None;
+    }
+    // What is only reported may be what is never touched.
+    let is_reported = formats.any(|format| format.rule == Rule::Report);
+    let is_lock = is_reported || stale::never_touched(path).is_none();
+    is_lock.then(|| Candidate::Lock(path.to_path_buf()))
 }
 
 /// Returns the database that a file would belong to by its name.

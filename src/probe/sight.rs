@@ -9,8 +9,10 @@ use std::time::SystemTime;
 
 use crate::platform::holders::table_is_complete;
 use crate::platform::portrait::{namespace_pids, portrait};
-use crate::platform::{Access, Dir, Facts, Liveness, file_system, host, process};
-use crate::stale::{CONTENT_BYTES, Format, Here, Kind, MOST_ENTRIES, Presence, Sighting};
+use crate::platform::{Access, Dir, Facts, FileId, Liveness, file_system, host, process};
+use crate::stale::{
+    CONTENT_BYTES, Format, Here, Kind, MOST_ENTRIES, Neighbour, Presence, Sighting, Statement,
+};
 
 /// What was seen of a lock file, and what tells it from one that was put in its place.
 #[derive(Clone, Debug)]
@@ -30,8 +32,10 @@ impl Evidence {
         let parent = Dir::open(path.parent().unwrap_or(Path::new("/")))?;
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let (mut sighting, facts) = look(&parent, name, path)?;
-        if let Some(wanted) = format.beside {
-            sighting.beside = beside(&parent, name, wanted);
+        // A long directory is listed only for what cannot be told without.
+        let is_told = || facts.links == 1 && (format.read)(&sighting) == Statement::Foreign;
+        if let Some(wanted) = format.beside.filter(|_| !is_told()) {
+            sighting.beside = beside(&parent, name, facts.id, wanted);
         }
         Ok(Self { sighting, facts })
     }
@@ -81,8 +85,8 @@ fn look(parent: &Dir, name: &str, path: &Path) -> io::Result<(Sighting, Facts)> 
     Ok((seen, facts))
 }
 
-/// Returns the names that matter beside an entry, with the beginning of what is in them.
-fn beside(parent: &Dir, name: &str, wanted: fn(&str, &str) -> bool) -> Vec<(String, Vec<u8>)> {
+/// Returns what matters beside an entry.
+fn beside(parent: &Dir, name: &str, id: FileId, wanted: fn(&str, &str) -> bool) -> Vec<Neighbour> {
     let mut names = Vec::new();
     // What cannot be listed or read tells nothing.
     if let Ok(listing) = parent.child_to_list(".") {
@@ -93,14 +97,15 @@ fn beside(parent: &Dir, name: &str, wanted: fn(&str, &str) -> bool) -> Vec<(Stri
         }));
     }
     names.sort();
-    let content = |name: &String| {
+    let neighbour = |name: String| {
         let mut content = Vec::new();
-        if let Ok(file) = parent.open_file(name, Access::Read) {
+        if let Ok(file) = parent.open_file(&name, Access::Read) {
             drop(file.take(CONTENT_BYTES as u64).read_to_end(&mut content));
         }
-        content
+        let is_same = parent.facts_of(&name).is_ok_and(|facts| facts.id == id);
+        Neighbour { name, content, is_same }
     };
-    names.into_iter().map(|name| (name.clone(), content(&name))).collect()
+    names.into_iter().map(neighbour).collect()
 }
 
 /// This machine and its processes, as they are held against owners.
