@@ -22,6 +22,9 @@ _dbguard() {
             dbguard,exec)
                 cmd="dbguard__subcmd__exec"
                 ;;
+            dbguard,fix)
+                cmd="dbguard__subcmd__fix"
+                ;;
             dbguard,help)
                 cmd="dbguard__subcmd__help"
                 ;;
@@ -45,6 +48,9 @@ _dbguard() {
                 ;;
             dbguard__subcmd__help,exec)
                 cmd="dbguard__subcmd__help__subcmd__exec"
+                ;;
+            dbguard__subcmd__help,fix)
+                cmd="dbguard__subcmd__help__subcmd__fix"
                 ;;
             dbguard__subcmd__help,help)
                 cmd="dbguard__subcmd__help__subcmd__help"
@@ -71,7 +77,7 @@ _dbguard() {
 
     case "${cmd}" in
         dbguard)
-            opts="-q -v -h -V --json --quiet --verbose --color --help --version exec sql info wait path completions man help"
+            opts="-q -v -h -V --json --quiet --verbose --color --help --version exec sql info fix wait path completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -225,8 +231,48 @@ _dbguard() {
             COMPREPLY=()
             return 0
             ;;
+        dbguard__subcmd__fix)
+            opts="-q -v -h --dry-run --no-recover --backup --assume-stale --pattern --cross-file-systems --strict --list-formats --lock-dir --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --backup)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --assume-stale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=()
+            return 0
+            ;;
         dbguard__subcmd__help)
-            opts="exec sql info wait path completions man help"
+            opts="exec sql info fix wait path completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -254,6 +300,20 @@ _dbguard() {
             return 0
             ;;
         dbguard__subcmd__help__subcmd__exec)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dbguard__subcmd__help__subcmd__fix)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -389,7 +449,7 @@ _dbguard() {
             return 0
             ;;
         dbguard__subcmd__man)
-            opts="-q -v -h --json --quiet --verbose --color --help dbguard exec sql info wait path completions man"
+            opts="-q -v -h --json --quiet --verbose --color --help dbguard exec sql info fix wait path completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -31,6 +31,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand exec 'Run a command alone on a database'
             cand sql 'Run SQL on a database under its lock'
             cand info 'Say who holds a database, who waits, and what is blocked'
+            cand fix 'Clear what dead processes left behind, and nothing else'
             cand wait 'Wait until the locks could be had'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -137,6 +138,25 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dbguard;fix'= {
+            cand --backup 'Before a database is brought in order, copy its logs and journals to DIR'
+            cand --assume-stale 'Take locks of FORMAT that name nobody for stale at AGE, 60 s or more'
+            cand --pattern 'Read files called like GLOB as PID files, too'
+            cand --lock-dir 'Clean the state in DIR instead of that beside the databases'
+            cand --color 'When to use colour [default: auto]'
+            cand --dry-run 'Change nothing and say what would be done; exit with 1 if anything would'
+            cand --no-recover 'Leave databases alone'
+            cand --cross-file-systems 'Go into other file systems too'
+            cand --strict 'Exit with 1 also if something is left that nobody can judge'
+            cand --list-formats 'List the formats of lock files that are known, and what is done about each'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dbguard;wait'= {
             cand -k 'Lock only the part of the database called NAME, such as a tenant or a shard'
             cand --key 'Lock only the part of the database called NAME, such as a tenant or a shard'
@@ -202,6 +222,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand exec 'Run a command alone on a database'
             cand sql 'Run SQL on a database under its lock'
             cand info 'Say who holds a database, who waits, and what is blocked'
+            cand fix 'Clear what dead processes left behind, and nothing else'
             cand wait 'Wait until the locks could be had'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -213,6 +234,8 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;help;sql'= {
         }
         &'dbguard;help;info'= {
+        }
+        &'dbguard;help;fix'= {
         }
         &'dbguard;help;wait'= {
         }

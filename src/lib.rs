@@ -4,7 +4,7 @@
 //!
 //! | room | what it is for | may use |
 //! |---|---|---|
-//! | `cli` | every word a user can type | `error`, `escape`, `outcome` |
+//! | `cli` | every word a user can type | `error`, `escape`, `outcome`, `stale` |
 //! | `commands` | one file a verb; alone prints, reads the environment, decides exit codes | every room |
 //! | `error` | what a user is told when something fails | `outcome` |
 //! | `escape` | text from elsewhere, made harmless | nothing |

@@ -7,6 +7,7 @@ use clap::Command;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::cli::VERBS;
+use crate::cli::fix_manual;
 use crate::cli::flock::FLOCK_DIFFERENCES;
 use crate::cli::info_manual;
 use crate::cli::settings::VARIABLES;
@@ -99,6 +100,10 @@ pub fn sections(verb: &str) -> Vec<Section> {
             section("The first line", info_manual::STATES),
             section("Messages that bring you here", info_manual::MESSAGES),
         ],
+        "fix" => vec![
+            section("Output", fix_manual::WORDS),
+            section("What is a proof", fix_manual::PROOFS),
+        ],
         "wait" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
     }
@@ -121,6 +126,12 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             section("The document of --json", info_manual::DOCUMENT),
             files,
         ],
+        "fix" => vec![
+            section("Lock files that are known", &[]).with_formats(),
+            section("Never delete", info_manual::SIDE_FILES),
+            section("The document of --json", fix_manual::DOCUMENT),
+            files,
+        ],
         "wait" | "path" | "dbguard" => vec![files],
         _ => Vec::new(),
     }
@@ -139,6 +150,16 @@ pub fn attach(command: Command) -> Command {
 }
 
 impl Section {
+    /// Adds the formats of lock files that are known.
+    fn with_formats(mut self) -> Self {
+        let told = |format: &&crate::stale::Format| {
+            let meaning = format!("{}, by {}: {}.", format.files, format.tool, format.rule.words());
+            (format.name.to_owned(), meaning)
+        };
+        self.entries.extend(crate::stale::ALL.iter().map(told));
+        self
+    }
+
     fn as_text(&self) -> String {
         let mut text = format!("{}:\n", self.title);
         for (term, meaning) in &self.entries {

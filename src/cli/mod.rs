@@ -10,6 +10,8 @@ pub mod duration;
 pub mod exec_args;
 pub mod exit_codes;
 mod express;
+pub mod fix_args;
+mod fix_manual;
 pub mod flock;
 pub mod info_args;
 pub mod info_manual;
@@ -34,6 +36,7 @@ use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::documents::Page;
 use crate::cli::exec_args::ExecArgs;
+use crate::cli::fix_args::FixArgs;
 use crate::cli::info_args::InfoArgs;
 use crate::cli::output_args::OutputArgs;
 use crate::cli::path_args::PathArgs;
@@ -42,7 +45,7 @@ use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 7] = ["exec", "sql", "info", "wait", "path", "completions", "man"];
+pub const VERBS: [&str; 8] = ["exec", "sql", "info", "fix", "wait", "path", "completions", "man"];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub enum Request {
     Sql(Box<SqlArgs>),
     /// Look at databases.
     Info(InfoArgs),
+    /// Clear what dead processes left behind.
+    Fix(FixArgs),
     /// Wait until locks could be had.
     Wait(WaitArgs),
     /// Print the lock file of a database.
@@ -86,6 +91,7 @@ pub enum Refusal {
 ///   dbguard exec -s app.db -- sqlite3 -readonly app.db .dump
 ///   dbguard sql app.db 'update counter set n = n + 1 returning n'
 ///   dbguard info app.db
+///   dbguard fix --dry-run
 ///   dbguard wait -w 5m app.db
 #[derive(Parser)]
 #[command(name = "dbguard", version, verbatim_doc_comment)]
@@ -103,6 +109,7 @@ enum Verb {
     Exec(Box<ExecArgs>),
     Sql(Box<SqlArgs>),
     Info(InfoArgs),
+    Fix(FixArgs),
     Wait(WaitArgs),
     Path(PathArgs),
     Completions(CompletionsArgs),
@@ -153,6 +160,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<(Request, OutputArgs), Refusal>
             .or_else(|| parse_one(&arguments))
             .map(|(sql, output)| (Request::Sql(Box::new(sql)), output)),
         Some("info") => parse_one(&arguments).map(|(info, output)| (Request::Info(info), output)),
+        Some("fix") => parse_one(&arguments).map(|(fix, output)| (Request::Fix(fix), output)),
         Some("wait") => parse_one(&arguments).map(|(wait, output)| (Request::Wait(wait), output)),
         Some("path") => parse_one(&arguments).map(|(path, output)| (Request::Path(path), output)),
         _ => None,
@@ -186,6 +194,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Exec(exec) => Request::Exec(exec),
         Verb::Sql(sql) => Request::Sql(sql),
         Verb::Info(info) => Request::Info(info),
+        Verb::Fix(fix) => Request::Fix(fix),
         Verb::Wait(wait) => Request::Wait(wait),
         Verb::Path(path) => Request::Path(path),
         Verb::Completions(completions) => Request::Completions(completions.shell),
@@ -204,7 +213,7 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
             }
             usage::check_no_command(&usage::verb_first(arguments))
         }
-        Request::Sql(_) | Request::Info(_) => Ok(()),
+        Request::Sql(_) | Request::Info(_) | Request::Fix(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Completions(_) | Request::Man(_) => Ok(()),
     }

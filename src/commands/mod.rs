@@ -6,6 +6,7 @@ mod display;
 mod environment;
 mod exec;
 mod explain;
+mod fix;
 mod info;
 mod job;
 mod locking;
@@ -88,6 +89,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Exec(arguments) => exec::exec(arguments.resolve(settings), settings, voice, id),
         Request::Sql(arguments) => sql::sql(arguments.resolve(settings), settings, voice, id),
         Request::Info(arguments) => info::info(arguments.resolve(settings), voice),
+        Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
         Request::Path(arguments) => path::path(arguments.resolve(settings), voice),
         Request::Completions(_) | Request::Man(_) => Err(voice::defect("not a verb of locks")),

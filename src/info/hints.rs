@@ -48,6 +48,10 @@ pub fn hints(seen: &Seen) -> Vec<String> {
     });
     seen.broken.iter().for_each(|one| add(broken(one, seen)));
     add(perhaps_broken(seen));
+    let is_free = seen.native.state == NativeState::Free;
+    add((seen.needs_repair && is_free).then(|| {
+        format!("{} was not closed; whoever opens it for writing next repairs it", seen.shown)
+    }));
     add(unseen_openers(seen));
     add(without_database(seen));
     seen.pinned.iter().for_each(|one| add(pinned(one)));

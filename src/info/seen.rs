@@ -52,6 +52,9 @@ pub struct Seen {
     /// Whether root asks, who sees everybody there is to be seen.
     #[serde(skip)]
     pub asked_by_root: bool,
+    /// Whether it was not closed, and its engine repairs it when it opens it next; of redb.
+    #[serde(skip)]
+    pub needs_repair: bool,
     /// Readers that keep SQLite's log from being emptied.
     #[serde(skip)]
     pub pinned: Vec<Pinned>,

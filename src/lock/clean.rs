@@ -384,3 +384,61 @@ fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
         other => other,
     }
 }
+
+/// Cleans the claims of the locks in a directory that `--lock-dir` names. Whether their databases
+/// exist cannot be told there, so their directories stay.
+///
+/// # Errors
+/// As [`clean`].
+pub fn clean_lock_dir(directory: &Path, dry_run: bool) -> Result<Vec<Cleaned>, LockError> {
+    let container = open_parent(directory)?;
+    let manner =
+        Manner::like(None, &container).map_err(|error| LockError::io("read", directory, error))?;
+    let listing = container
+        .child_to_list(".")
+        .and_then(|listing| names_in(&listing))
+        .map_err(|error| LockError::io("list", directory, error))?;
+    let mut work = Work { dry_run, cleaned: Vec::new() };
+    for (name, _) in listing.iter().filter(|(_, is_dir)| *is_dir) {
+        let Ok(Some(root)) = entered(&container, name, &manner) else { continue };
+        let place = LockDir::as_it_is(root, manner, None);
+        work.sweep(&place);
+        for key in place.key_names() {
+            if let Ok(Some(keyed)) = place.existing_key(&key) {
+                work.sweep(&keyed);
+            }
+        }
+    }
+    Ok(work.cleaned)
+}
+
+/// Removes the state of a database that was made for one call alone, by the removal rule. What
+/// somebody else has begun to use stays, and so does everything after an error.
+pub fn withdraw(parent: &Path, database: &Path) {
+    let Ok(directory) = open_parent(parent) else { return };
+    let Ok(manner) = Manner::like(platform::facts_at(database).ok(), &directory) else { return };
+    let Ok(state) = directory.child_to_list(STATE) else { return };
+    let name = encode(database.file_name().unwrap_or_default().as_bytes());
+    if let Ok(Some(root)) = entered(&state, &name, &manner) {
+        let place = LockDir::as_it_is(root, manner, None);
+        if empty(&place).is_ok() {
+            drop(retired(&state, &name, &place));
+        }
+    }
+    Work { dry_run: false, cleaned: Vec::new() }.leave(&directory, &state, &manner);
+}
+
+/// Returns the files of a directory that have a lock.
+pub fn locked_in(parent: &Path) -> Vec<PathBuf> {
+    let Ok(names) =
+        Dir::open(&parent.join(STATE)).and_then(|state| names_in(&state.child_to_list(".")?))
+    else {
+        return Vec::new();
+    };
+    let names: HashSet<String> = names.into_iter().map(|(name, _)| name).collect();
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let locked = entries.filter(|entry| names.contains(&encode(entry.file_name().as_bytes())));
+    let mut files: Vec<PathBuf> = locked.map(|entry| entry.path()).collect();
+    files.sort();
+    files
+}

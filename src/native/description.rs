@@ -1,6 +1,6 @@
 //! What the first bytes of a database tell of it: version, page size, journal mode; pure.
 
-use super::Engine;
+use super::{Engine, redb};
 
 /// Where SQLite's header has the page size, big-endian; 1 means 65,536 (file format, 1.3.2).
 const PAGE_SIZE_OFFSET: usize = 16;
@@ -24,6 +24,8 @@ pub struct Description {
     pub journal_mode: Option<&'static str>,
     /// The size of a page in bytes.
     pub page_bytes: Option<u32>,
+    /// Whether it was not closed, so that its engine repairs it when it opens it next; of redb.
+    pub needs_repair: bool,
 }
 
 /// Describes a database that begins with `head`.
@@ -33,8 +35,12 @@ pub fn describe(engine: Engine, head: &[u8]) -> Description {
             version: be_u32(head, WRITER_OFFSET).and_then(sqlite_version),
             journal_mode: Some(if wal { "wal" } else { "rollback" }),
             page_bytes: page_bytes(head),
+            ..Description::default()
         },
         Engine::DuckDb => Description { version: duckdb_version(head), ..Description::default() },
+        Engine::Redb => {
+            Description { needs_repair: redb::needs_repair(head), ..Description::default() }
+        }
         _ => Description::default(),
     }
 }

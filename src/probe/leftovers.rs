@@ -112,6 +112,9 @@ pub fn candidate(
     {
         return Some(Candidate::Database(database));
     }
+    if kind == Kind::File && name.ends_with(".redb") {
+        return Some(Candidate::Database(path.to_path_buf()));
+    }
     let mut formats = stale::find(name, kind).peekable();
     if formats.peek().is_none() && !is_pid_file(path) {
         return None;

@@ -61,6 +61,7 @@ pub fn survey(resource: &Resource, shown: &str, wish: Wish<'_>) -> Seen {
         engine_version: description.version,
         journal_mode: description.journal_mode,
         page_bytes: description.page_bytes,
+        needs_repair: description.needs_repair,
         bytes: resource.facts.and_then(|_| bytes(path)),
         links: resource.facts.filter(|facts| facts.regular).map(|facts| facts.links),
         filesystem: filesystem(path),

@@ -15,6 +15,7 @@ mod engine;
 mod error;
 pub mod format;
 mod parameters;
+mod recovery;
 mod rules;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -26,6 +27,7 @@ pub use batch::{Batch, Done, Grace};
 pub use engine::{Access, Control, Engine, Judged, Kind, Missing, Session, Statement, Watch};
 pub use error::{SqlError, Trouble};
 pub use parameters::{Parameters, Value};
+pub use recovery::{Recovers, recover};
 pub use rules::Plan;
 pub use value::{Cell, Column, Sink, Voice};
 

@@ -86,6 +86,12 @@ pub fn of(path: &Path) -> Option<FileSystem> {
     Some(FileSystem { type_name, network, mount_point, is_overlay })
 }
 
+/// Returns how much a user may still write where a path is, `None` if that cannot be told.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let facts = rustix::fs::statvfs(path).ok()?;
+    Some(facts.f_bavail.saturating_mul(facts.f_frsize))
+}
+
 /// Returns the mount that an existing path is on.
 pub(super) fn mount_of(path: &Path) -> Option<Mount> {
     // An O_PATH descriptor opens nothing: closing it leaves this process's locks alone.

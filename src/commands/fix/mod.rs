@@ -1,0 +1,255 @@
+//! `dbguard fix`: clears what dead processes left behind.
+//!
+//! Finds what may be left, hands each thing to whoever has the proof for it, and tells what came of
+//! it: claims and directories of locks to `lock`, lock files to `fix`, databases to their engine.
+
+mod databases;
+mod looking;
+mod tell;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::voice::Voice;
+use super::{End, print};
+use crate::cli::fix_args::FixRequest;
+use crate::cli::settings::Settings;
+use crate::error::Failure;
+use crate::fix::{Action, Assumed, Item, Policy, Standing, Taken, clear, undo};
+use crate::lock::{self, ClaimId, Cleaned, Fate, Part};
+use crate::outcome::Outcome;
+use crate::probe::{Candidate, Leftovers, Search, candidate, leftovers_below};
+use crate::stale::Kind;
+use databases::Doctor;
+use looking::Looking;
+
+/// Clears everything that was named.
+pub fn fix(
+    request: &FixRequest,
+    settings: &Settings,
+    voice: &Voice,
+    id: ClaimId,
+) -> Result<End, Failure> {
+    if request.list_formats {
+        return Ok(print(&tell::formats(voice)));
+    }
+    let patterns = patterns(&request.patterns)?;
+    let is_pid_file = |path: &Path| {
+        let name = path.file_name().map(Path::new);
+        patterns.is_match(path) || name.is_some_and(|name| patterns.is_match(name))
+    };
+    let mut found = Found::default();
+    for path in &request.paths {
+        found.add(path, request, &is_pid_file, voice)?;
+    }
+    let assumed: Vec<Assumed> = request
+        .assume_stale
+        .iter()
+        .map(|one| Assumed { format: one.format, age: one.age })
+        .collect();
+    let policy = Policy { dry_run: request.dry_run, assumed: &assumed, is_pid_file: &is_pid_file };
+    let mut items = Vec::new();
+    found.asides.iter().for_each(|path| items.extend(aside(path, &mut found.locks, request)));
+    items.extend(clear(&found.locks.iter().cloned().collect::<Vec<_>>(), &policy));
+    for (parent, only) in &found.states {
+        items.extend(state(parent, only.as_deref(), request));
+    }
+    let doctor = Doctor { request, settings, voice, id };
+    for database in &found.databases {
+        items.extend(doctor.treat(database));
+    }
+    for holder in doctor.holders(&found.states) {
+        if items.iter().all(|item| item.path != holder.path || item.kind != holder.kind) {
+            items.push(holder);
+        }
+    }
+    items.sort_by(|one, other| one.path.cmp(&other.path));
+    let printed = print(&tell::answer(&items, request.dry_run, voice));
+    if printed.code != 0 {
+        return Ok(printed);
+    }
+    let is_left = |item: &Item| match item.action {
+        Action::Failed | Action::WouldRemove | Action::WouldRecover => true,
+        Action::Kept => request.strict && item.verdict == Standing::Unknown,
+        Action::Removed | Action::Recovered => item.verdict == Standing::Damaged,
+    };
+    let is_left = items.iter().any(is_left) || request.strict && found.unreadable > 0;
+    Ok(if is_left { Outcome::Negative } else { Outcome::Ok }.into())
+}
+
+/// What is worth a look, by who deals with it.
+#[derive(Default)]
+struct Found {
+    asides: BTreeSet<PathBuf>,
+    locks: BTreeSet<PathBuf>,
+    /// Directories with state in them, and the one database that is meant, if not all.
+    states: BTreeSet<(PathBuf, Option<PathBuf>)>,
+    databases: BTreeSet<PathBuf>,
+    unreadable: u64,
+}
+
+impl Found {
+    fn add(
+        &mut self,
+        path: &Path,
+        request: &FixRequest,
+        is_pid_file: &(dyn Fn(&Path) -> bool + Sync),
+        voice: &Voice,
+    ) -> Result<(), Failure> {
+        let facts = fs::symlink_metadata(path).map_err(|error| {
+            let shown = crate::report::escaped(&path.to_string_lossy());
+            match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    Failure::new(Outcome::NoSuchFile, format!("there is no `{shown}`"))
+                        .hint("to search a directory, type: dbguard fix DIRECTORY")
+                }
+                _ => Failure::new(Outcome::Permission, format!("cannot look at `{shown}`"))
+                    .caused_by(error),
+            }
+        })?;
+        if let Some(directory) = &request.lock_dir {
+            self.states.insert((directory.clone(), None));
+        }
+        // A link that is named is followed unless it is a lock itself.
+        let is_lock_link = facts.is_symlink() && !path.exists();
+        let path = if is_lock_link { absolute(path) } else { fs::canonicalize(path) };
+        let path = path.map_err(|error| {
+            Failure::new(Outcome::OsError, "cannot resolve a path").caused_by(error)
+        })?;
+        if path.is_dir() && !is_lock_link {
+            let seen = AtomicU64::new(0);
+            let search = Search { crosses: request.cross_file_systems, is_pid_file, seen: &seen };
+            let found = Looking::while_at(&seen, voice, || leftovers_below(&path, &search));
+            self.take(found, voice);
+            return Ok(());
+        }
+        self.one(&path, is_lock_link, is_pid_file);
+        Ok(())
+    }
+
+    fn take(&mut self, found: Leftovers, voice: &Voice) {
+        if found.unreadable > 0 {
+            let what =
+                if found.unreadable == 1 { "file or directory" } else { "files or directories" };
+            voice.warn(&format!(
+                "{} {what} could not be read; root sees them all",
+                found.unreadable
+            ));
+        }
+        self.unreadable += found.unreadable;
+        for candidate in found.candidates {
+            self.sort_in(candidate);
+        }
+    }
+
+    fn sort_in(&mut self, candidate: Candidate) {
+        match candidate {
+            Candidate::Aside(path) => drop(self.asides.insert(path)),
+            Candidate::Lock(path) => drop(self.locks.insert(path)),
+            Candidate::State(parent) => drop(self.states.insert((parent, None))),
+            Candidate::Database(path) => drop(self.databases.insert(path)),
+        }
+    }
+
+    /// A file that was named: as what its name says, and as a database.
+    fn one(&mut self, path: &Path, is_link: bool, is_pid_file: &(dyn Fn(&Path) -> bool + Sync)) {
+        let kind = if is_link { Kind::Link } else { Kind::File };
+        if let Some(candidate) = candidate(path, kind, is_pid_file) {
+            self.sort_in(candidate);
+        }
+        if let Some(parent) = path.parent() {
+            self.states.insert((parent.to_path_buf(), Some(path.to_path_buf())));
+        }
+        self.databases.insert(path.to_path_buf());
+    }
+}
+
+/// Makes a path absolute and resolves everything but its last part.
+fn absolute(path: &Path) -> std::io::Result<PathBuf> {
+    let whole = std::path::absolute(path)?;
+    let parent = whole.parent().map(fs::canonicalize).transpose()?;
+    Ok(parent.unwrap_or_default().join(whole.file_name().unwrap_or_default()))
+}
+
+fn patterns(globs: &[String]) -> Result<GlobSet, Failure> {
+    let mut set = GlobSetBuilder::new();
+    let bad = |error: globset::Error| {
+        Failure::new(Outcome::Usage, format!("--pattern: {error}"))
+            .hint("quote the pattern, so that the shell leaves it alone: --pattern '*.pid.txt'")
+    };
+    for glob in globs {
+        set.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(bad)?);
+    }
+    set.build().map_err(bad)
+}
+
+/// Deals with a removal that was cut short; what it puts back is looked at like any other lock.
+fn aside(path: &Path, locks: &mut BTreeSet<PathBuf>, request: &FixRequest) -> Option<Item> {
+    let item = |verdict, reason: String, action| Item {
+        path: path.to_path_buf(),
+        kind: "lock_file",
+        format: None,
+        verdict,
+        reason,
+        action,
+        command: None,
+    };
+    let reason = || "a removal by dbguard was cut short".to_owned();
+    match undo(path, request.dry_run) {
+        Ok(Taken::Away) if request.dry_run => {
+            Some(item(Standing::Stale, reason(), Action::WouldRemove))
+        }
+        Ok(Taken::Away) => {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let before = name.rsplit_once(crate::probe::ASIDE).map(|(before, _)| before);
+            let back = before.map(|before| path.with_file_name(before));
+            locks.extend(back.filter(|back| back.symlink_metadata().is_ok()));
+            Some(item(Standing::Stale, reason(), Action::Removed))
+        }
+        Ok(Taken::Kept(why)) => Some(item(Standing::Unknown, why, Action::Kept)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            Some(item(Standing::Stale, format!("{}, and {error}", reason()), Action::Failed))
+        }
+    }
+}
+
+/// Cleans dbguard's own state in a directory.
+fn state(parent: &Path, only: Option<&Path>, request: &FixRequest) -> Vec<Item> {
+    let in_lock_dir = request.lock_dir.as_deref() == Some(parent);
+    let cleaned = match in_lock_dir {
+        true => lock::clean_lock_dir(parent, request.dry_run),
+        false => lock::clean(parent, only, request.dry_run),
+    };
+    match cleaned {
+        Ok(all) => all.into_iter().map(item_of).collect(),
+        Err(error) => vec![Item {
+            path: parent.join(lock::STATE),
+            kind: "state_directory",
+            format: None,
+            verdict: Standing::Unknown,
+            reason: error.to_string(),
+            action: Action::Kept,
+            command: None,
+        }],
+    }
+}
+
+fn item_of(cleaned: Cleaned) -> Item {
+    let (kind, reason) = match cleaned.part {
+        Part::Claim => ("claim", "whoever made it is dead"),
+        Part::Lock => ("lock_directory", "its database is gone and nobody has used it for a day"),
+        Part::State => ("state_directory", "it is empty"),
+    };
+    let (verdict, reason, action) = match cleaned.fate {
+        Fate::Removed => (Standing::Stale, reason.to_owned(), Action::Removed),
+        Fate::WouldRemove => (Standing::Stale, reason.to_owned(), Action::WouldRemove),
+        Fate::Kept(why) => (Standing::Live, why, Action::Kept),
+        Fate::Failed(error) => (Standing::Stale, format!("{reason}, but {error}"), Action::Failed),
+    };
+    Item { path: cleaned.path, kind, format: None, verdict, reason, action, command: None }
+}
