@@ -20,7 +20,8 @@ use std::time::{Duration, SystemTime};
 
 use super::LockError;
 use super::claim::{Look, Seen};
-use super::lockdir::{Ledger, LockDir, Manner, STATE, entered, ignore_in_git, open_parent};
+use super::lockdir::{Ledger, LockDir, STATE, entered, open_parent};
+use super::manner::{Manner, ignore_in_git};
 use super::mode::Mode;
 use super::name::encode;
 use super::queue;

@@ -41,6 +41,7 @@ mod grant;
 mod guard;
 mod line;
 mod lockdir;
+mod manner;
 mod mode;
 mod name;
 mod nested;

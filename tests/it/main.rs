@@ -17,6 +17,8 @@
 //! | `bad_days` | full disks, missing permissions, closed descriptors |
 //! | `hostile` | garbage and malice inside the state directory |
 //! | `native_look` | one look at each engine in each state, against the real sqlite3 |
+//! | `fix_databases` | `dbguard fix` on hot journals and logs: nothing committed is lost |
+//! | `fix_state` | `dbguard fix` on dbguard's own state, racing those who use it |
 //! | `generated` | the checked-in completions and manual pages are what the program generates |
 //! | `info_duckdb` | `dbguard info` on DuckDB, open and after a crash |
 //! | `info_engines` | `dbguard info` on LMDB, LevelDB, RocksDB, bbolt and redb, beside real users of each |
@@ -49,7 +51,7 @@
 //! | `storm` | the overlap storm |
 //!
 //! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools,
-//! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `actor` the parts that this
+//! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `fix_crew` those of `fix`, `actor` the parts that this
 //! very binary plays as a command, `pty` the terminal, `tests/peers` programs that others wrote
 //! the libraries of. Steps of dbguard are reached through hooks that exist only with
 //! `--features test-hooks`; without them (and where a tool such as `flock` is missing) a test
@@ -67,6 +69,9 @@ mod codes;
 mod crash;
 mod deadlock;
 mod exclusion;
+mod fix_crew;
+mod fix_databases;
+mod fix_state;
 mod flock_compat;
 mod generated;
 mod hostile;

@@ -1,0 +1,274 @@
+//! `dbguard fix` on databases that a crash left unfinished: nothing committed is lost, nobody who
+//! uses one is disturbed, and what cannot be proved is left alone.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use crate::fix_crew::{assert_done, fix, fixed, item, last, leave_journal, leave_log};
+use crate::info_crew::{CONNECT, Client};
+use crate::scene::{Scene, have, have_hooks, is_root, skip};
+use crate::sql_crew::{ask, assert_sound, database, have_duckdb};
+
+fn have_sqlite() -> bool {
+    have(&["python3", "sqlite3"])
+}
+
+#[test]
+fn a_hot_journal_is_rolled_back() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_journal(&scene);
+    let (looked, code) = fixed(&scene, &["--dry-run"]);
+    assert_done(&looked, "a.db", "stale", "would_recover");
+    assert_eq!((code, scene.path("a.db-journal").exists()), (Some(1), true));
+    let ended = fix(&scene, &[]).run().expect(0).silent();
+    assert!(last(&ended).ends_with("nothing lost; a.db-journal is gone"), "{}", ended.describe());
+    assert_sound(&scene, "a.db");
+    assert_eq!(ask(&scene, "a.db", "SELECT count(*) FROM t"), "1");
+    assert!(!scene.path(".dbguard").exists(), "there was none before");
+    fix(&scene, &[]).run().expect(0).silent().answers("nothing was left behind");
+}
+
+#[test]
+fn a_log_is_moved_to_its_database_with_every_row() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    let ended = fix(&scene, &["a.db"]).run().expect(0).silent();
+    assert!(last(&ended).starts_with("recovered ") && last(&ended).ends_with("a.db-wal is gone"));
+    assert!(!scene.path("a.db-wal").exists() && !scene.path("a.db-shm").exists());
+    assert_eq!(ask(&scene, "a.db", "SELECT count(*) FROM t"), "100");
+    assert_sound(&scene, "a.db");
+    assert!(!scene.path(".dbguard").exists());
+}
+
+/// `--backup` keeps what the engine will delete; a name that is taken is not written over.
+#[test]
+fn the_files_are_copied_aside_before() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    let log = fs::read(scene.path("a.db-wal")).expect("it is there");
+    scene.file("aside/a.db-wal", "mine");
+    fix(&scene, &["--backup", "aside", "a.db"]).run().expect(0);
+    assert_eq!(fs::read(scene.path("aside/a.db-wal.1")).expect("a copy"), log);
+    assert_eq!(scene.read("aside/a.db-wal"), "mine");
+}
+
+#[test]
+fn databases_are_left_alone_if_that_is_wanted() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    let before = fs::read(scene.path("a.db-wal")).expect("it is there");
+    let (document, code) = fixed(&scene, &["--no-recover"]);
+    assert_done(&document, "a.db", "stale", "kept");
+    assert_eq!(code, Some(0));
+    assert_eq!(fs::read(scene.path("a.db-wal")).expect("it stays"), before);
+}
+
+/// A connection that lives, idle or not, makes it no leftover; nor does one with the guard lock.
+#[test]
+fn a_database_in_use_is_left_to_its_users() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    let mut client = Client::doing(&scene, CONNECT);
+    client.run("db.execute('select count(*) from t').fetchall()");
+    let (document, code) = fixed(&scene, &["a.db"]);
+    assert_eq!(document["recovered"], 0, "{document:#}");
+    assert_eq!(code, Some(0));
+    client.run("db.execute('insert into t values(100)')");
+    client.process().kill();
+    let holder = scene.hold(["-s", "a.db"]);
+    let (document, code) = fixed(&scene, &["."]);
+    assert_done(&document, "a.db", "live", "kept");
+    let reason = item(&document, "a.db")["reason"].to_string();
+    assert!(reason.contains(&holder.command_pid().to_string()), "{reason}");
+    assert_eq!(code, Some(0));
+    assert!(scene.path("a.db-wal").exists());
+    drop(holder);
+    fix(&scene, &[]).run().expect(0);
+    assert_eq!(ask(&scene, "a.db", "SELECT count(*) FROM t"), "101");
+}
+
+/// Who has the log open without any lock is seen by his descriptor.
+#[test]
+fn a_user_without_locks_is_seen() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    let _opener = Client::doing(&scene, "log = open('a.db-wal', 'rb')");
+    let (document, _) = fixed(&scene, &["a.db"]);
+    assert_done(&document, "a.db", "live", "kept");
+    assert!(scene.path("a.db-wal").exists());
+}
+
+/// What SQLite itself would destroy: the log of a database that was emptied, and one whose database
+/// is gone.
+#[test]
+fn a_log_without_its_database_is_kept() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    let log = fs::read(scene.path("a.db-wal")).expect("it is there");
+    for prepare in
+        [(|scene: &Scene| drop(scene.file("a.db", ""))) as fn(&Scene), |scene: &Scene| {
+            fs::remove_file(scene.path("a.db")).expect("it is ours")
+        }]
+    {
+        prepare(&scene);
+        let (document, code) = fixed(&scene, &["."]);
+        assert_done(&document, "a.db", "unknown", "kept");
+        assert_eq!(code, Some(0));
+        assert_eq!(fixed(&scene, &["--strict", "."]).1, Some(1));
+        assert_eq!(fs::read(scene.path("a.db-wal")).expect("it stays"), log);
+    }
+}
+
+/// Damage that was there before is not called recovered.
+#[test]
+fn a_damaged_database_is_told_loudly() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    let rows = "CREATE TABLE t(n); CREATE INDEX i ON t(n); WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT \
+                n + 1 FROM r WHERE n < 5000) INSERT INTO t SELECT n FROM r;";
+    database(&scene, "a.db", "wal", rows);
+    let mut client = Client::doing(&scene, CONNECT);
+    client.run("db.execute('insert into t values(5001)')");
+    client.process().kill();
+    let mut bytes = fs::read(scene.path("a.db")).expect("it is there");
+    let length = bytes.len();
+    // The beginning of the last page, far from the header and the schema.
+    bytes[length - 4096..length - 4080].fill(0xee);
+    fs::write(scene.path("a.db"), bytes).expect("it is ours");
+    let ended = fix(&scene, &["a.db"]).run().expect(1);
+    assert!(last(&ended).starts_with("DAMAGED: a.db: quick_check: "), "{}", ended.describe());
+}
+
+#[test]
+fn what_may_not_be_written_is_said() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    for name in ["a.db", "a.db-wal", "a.db-shm"] {
+        fs::set_permissions(scene.path(name), Permissions::from_mode(0o444)).expect("chmod");
+    }
+    fs::set_permissions(scene.path(""), Permissions::from_mode(0o555)).expect("chmod");
+    let ended = fix(&scene, &["a.db"]).ordinary().run().expect(1);
+    assert!(ended.stdout.contains("failed "), "{}", ended.describe());
+    assert!(scene.path("a.db-wal").exists());
+}
+
+/// The state and the files belong to whom they belonged, whoever runs it.
+#[test]
+fn root_leaves_the_owner_as_he_was() {
+    if !have_sqlite() || !is_root() {
+        skip("needs root");
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    let (user, group) = (65534, 65534);
+    for name in ["a.db", "a.db-wal", "a.db-shm"] {
+        std::os::unix::fs::chown(scene.path(name), Some(user), Some(group)).expect("chown");
+    }
+    std::os::unix::fs::chown(scene.path(""), Some(user), Some(group)).expect("chown");
+    fix(&scene, &["a.db"]).run().expect(0);
+    let facts = fs::metadata(scene.path("a.db")).expect("stat");
+    assert_eq!((facts.uid(), facts.gid()), (user, group));
+}
+
+/// Killed right before the engine opens the file, it leaves what was there; run again, it is done.
+#[test]
+fn a_recovery_that_is_killed_is_done_again() {
+    if !have_sqlite() || !have_hooks() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    let mut first = fix(&scene, &["a.db"]).env("DBGUARD_TEST_STOP_AT", "recover").spawn();
+    first.until_stopped();
+    // A second one does not come in its way.
+    let (document, code) = fixed(&scene, &["a.db"]);
+    assert_done(&document, "a.db", "live", "kept");
+    assert_eq!(code, Some(0));
+    first.kill();
+    fix(&scene, &["a.db"]).env("DBGUARD_TEST_FAIL_AT", "recover=EIO").run().expect(1);
+    fix(&scene, &["a.db"]).run().expect(0);
+    assert_eq!(ask(&scene, "a.db", "SELECT count(*) FROM t"), "100");
+    assert!(!scene.path("a.db-wal").exists());
+}
+
+/// The log that a killed DuckDB left, of this version and of an older one, whose file that older
+/// one can still open afterwards.
+#[test]
+fn a_log_of_duckdb_is_replayed() {
+    if !have_duckdb() {
+        return;
+    }
+    let scene = Scene::new();
+    let sql = "CREATE TABLE t AS SELECT range AS n FROM range(1000)";
+    let new = format!(
+        "import duckdb\ndb = duckdb.connect('new.duckdb')\ndb.execute(\"{sql}\")\n\
+         db.execute('set checkpoint_threshold=\\'1TB\\'')\ndb.execute('insert into t values(-1)')"
+    );
+    Client::doing(&scene, &new).process().kill();
+    let words = [
+        "old.duckdb",
+        "-c",
+        sql,
+        "-c",
+        "INSERT INTO t VALUES(-1)",
+        "-c",
+        ".system touch up; sleep 600",
+    ];
+    let mut old = scene.run("duckdb", words).spawn();
+    old.until("it has written", || scene.path("up").exists());
+    old.kill();
+    for name in ["new.duckdb", "old.duckdb"] {
+        assert!(scene.path(format!("{name}.wal")).exists(), "{}", scene.describe());
+    }
+    let (document, code) = fixed(&scene, &["."]);
+    for name in ["new.duckdb", "old.duckdb"] {
+        assert_done(&document, name, "stale", "recovered");
+        assert!(!scene.path(format!("{name}.wal")).exists());
+    }
+    assert_eq!(code, Some(0));
+    let count = |file: &str| {
+        crate::sql_crew::answer(&scene, &["--no-header", file, "select count(*) from t"])
+    };
+    assert_eq!((count("new.duckdb"), count("old.duckdb")), ("1001\n".into(), "1001\n".into()));
+    let words = ["-csv", "-noheader", "old.duckdb", "-c", "SELECT count(*) FROM t"];
+    scene.run("duckdb", words).run().expect(0).answers("1001\n");
+}
+
+/// A redb that was not closed is repaired by its next writer, and by nobody else.
+#[test]
+fn a_redb_that_was_not_closed_is_told() {
+    let scene = Scene::new();
+    let mut file = b"redb\x1a\x0a\xa9\x0d\x0a\x07".to_vec();
+    file.resize(4096, 0);
+    scene.file("a.redb", file);
+    let (document, code) = fixed(&scene, &["."]);
+    assert_done(&document, "a.redb", "reported", "kept");
+    assert_eq!(code, Some(0));
+}
