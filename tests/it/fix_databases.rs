@@ -159,7 +159,11 @@ fn a_damaged_database_is_told_loudly() {
     bytes[middle..middle + 16].fill(0xee);
     fs::write(scene.path("a.db"), bytes).expect("it is ours");
     let ended = fix(&scene, &["a.db"]).run().expect(1);
-    assert!(last(&ended).starts_with("DAMAGED: a.db: quick_check: "), "{}", ended.describe());
+    assert!(
+        last(&ended).starts_with("DAMAGED: a.db: database disk image is malformed"),
+        "{}",
+        ended.describe()
+    );
 }
 
 #[test]

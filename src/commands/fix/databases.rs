@@ -243,11 +243,15 @@ impl Doctor<'_> {
             Err(error) if error.trouble == Trouble::Busy => {
                 return Ok(Treated::Live(error.message));
             }
+            // The check itself may stumble over what it finds.
+            Err(error) if error.trouble == Trouble::NotADatabase => {
+                return Ok(Treated::Damaged(error.message));
+            }
             Err(error) => return Err(error.message),
         };
         drop(engine);
         if !problems.is_empty() {
-            return Ok(Treated::Damaged(format!("quick_check: {}", problems.join("; "))));
+            return Ok(Treated::Damaged(problems.join("; ")));
         }
         let still: Vec<_> = left.paths.iter().filter(|path| holds_something(path)).collect();
         if let Some(file) = still.first() {
