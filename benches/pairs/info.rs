@@ -18,11 +18,11 @@ const PROCESSES: usize = 500;
 const LOCKS_EACH: usize = 4;
 
 /// How many files a tree has, and how many of them are databases.
-const FILES: usize = 200_000;
+pub const FILES: usize = 200_000;
 const DATABASES: usize = 50;
 const FILES_A_FOLDER: usize = 1_000;
 
-fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     assert!(status.is_ok_and(|status| status.success()), "{command:?}");
 }
@@ -133,6 +133,21 @@ pub fn locks(stage: &Stage) {
     }
 }
 
+/// Makes a tree of many files; `file` makes those that are asked for by number instead.
+pub fn plant(root: &Path, bytes: usize, mut file: impl FnMut(usize, &Path) -> bool) {
+    let content = vec![b'x'; bytes];
+    for number in 0..FILES {
+        let folder = root.join(format!("{}", number / FILES_A_FOLDER));
+        if number % FILES_A_FOLDER == 0 {
+            fs::create_dir_all(&folder).expect("a folder");
+        }
+        let path = folder.join(format!("{number}"));
+        if !file(number, &path) {
+            fs::write(path, &content).expect("a file");
+        }
+    }
+}
+
 /// Prints the pairs of a tree of many files.
 pub fn tree(stage: &Stage) {
     println!("  medians of {TREE_ROUNDS}, {FILES} files with {DATABASES} databases among them");
@@ -142,19 +157,13 @@ pub fn tree(stage: &Stage) {
     head("info", "find");
     for (name, bytes, bound) in [("files of 4 KiB", 4096, 8.0), ("files of 100 bytes", 100, 4.0)] {
         let root = stage.path("tree");
-        let content = vec![b'x'; bytes];
-        for number in 0..FILES {
-            let folder = root.join(format!("{}", number / FILES_A_FOLDER));
-            if number % FILES_A_FOLDER == 0 {
-                fs::create_dir_all(&folder).expect("a folder");
+        plant(&root, bytes, |number, path| {
+            let is_database = number % (FILES / DATABASES) == 0;
+            if is_database {
+                fs::copy(&database, path).expect("a copy");
             }
-            let file = folder.join(format!("{number}"));
-            if number % (FILES / DATABASES) == 0 {
-                fs::copy(&database, file).expect("a copy");
-            } else {
-                fs::write(file, &content).expect("a file");
-            }
-        }
+            is_database
+        });
         let mut find = Command::new("find");
         find.arg(&root).args(["-type", "f"]);
         against(stage, &root, name, &mut find, TREE_ROUNDS, bound);

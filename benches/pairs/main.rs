@@ -12,6 +12,7 @@
 //! | `info` | `dbguard info` of one database, beside lslocks and lsof |
 //! | `locks` | the same among 2,000 locks of 500 processes |
 //! | `tree` | `dbguard info` of 200,000 files, beside find |
+//! | `fix` | `dbguard fix` of 200,000 files with 200 stale locks, beside find |
 //! | `select` | `dbguard sql` of `select 1`, beside the shells of SQLite and DuckDB |
 //! | `updates` | 100 processes that count 50 times each, beside sqlite3 |
 //! | `rows` | a million rows as CSV, beside the shells |
@@ -27,6 +28,7 @@
 mod actor;
 mod contention;
 mod crew;
+mod fix;
 mod handover;
 mod info;
 mod memory;
@@ -55,6 +57,7 @@ const PAIRS: &[(&str, Pair)] = &[
     ("info", info::info),
     ("locks", info::locks),
     ("tree", info::tree),
+    ("fix", fix::fix),
     ("select", sql::select),
     ("updates", sql::updates),
     ("rows", sql::rows),
