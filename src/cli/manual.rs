@@ -47,7 +47,7 @@ const FILES: &[(&str, &str)] = &[
     (
         ".dbguard/NAME/lock",
         "The lock of the database NAME beside it: the kernel's whole-file lock on this file, \
-         which is always empty and never removed. `dbguard path FILE` prints it.",
+         which is always empty and stays with the database. `dbguard path FILE` prints it.",
     ),
     (
         ".dbguard/NAME/ticket",
