@@ -259,7 +259,7 @@ fn a_log_of_duckdb_is_replayed() {
     };
     assert_eq!((count("new.duckdb"), count("old.duckdb")), ("1001\n".into(), "1001\n".into()));
     let words = ["-csv", "-noheader", "old.duckdb", "-c", "SELECT count(*) FROM t"];
-    scene.run("duckdb", words).run().expect(0).answers("1001\n");
+    scene.run("duckdb", words).run().expect(0).answers("1001");
 }
 
 /// A redb that was not closed is repaired by its next writer, and by nobody else.
