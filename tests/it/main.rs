@@ -17,6 +17,9 @@
 //! | `bad_days` | full disks, missing permissions, closed descriptors |
 //! | `hostile` | garbage and malice inside the state directory |
 //! | `native_look` | one look at each engine in each state, against the real sqlite3 |
+//! | `fix_locks` | locks that real tools left are cleared by `dbguard fix`, live ones are not |
+//! | `fix_proof` | what is no proof is left alone by `dbguard fix`, and what is no lock always |
+//! | `fix_races` | `dbguard fix` against live tools, against itself, killed and failing at every step |
 //! | `generated` | the checked-in completions and manual pages are what the program generates |
 //! | `info_duckdb` | `dbguard info` on DuckDB, open and after a crash |
 //! | `info_engines` | `dbguard info` on LMDB, LevelDB, RocksDB, bbolt and redb, beside real users of each |
@@ -49,7 +52,8 @@
 //! | `storm` | the overlap storm |
 //!
 //! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools,
-//! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `actor` the parts that this
+//! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `fix_tools` the tools whose
+//! locks `fix` clears, `actor` the parts that this
 //! very binary plays as a command, `pty` the terminal, `tests/peers` programs that others wrote
 //! the libraries of. Steps of dbguard are reached through hooks that exist only with
 //! `--features test-hooks`; without them (and where a tool such as `flock` is missing) a test
@@ -67,6 +71,8 @@ mod codes;
 mod crash;
 mod deadlock;
 mod exclusion;
+mod fix_locks;
+mod fix_tools;
 mod flock_compat;
 mod generated;
 mod hostile;
