@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::door::{Proof, Taken, take_away};
 use super::{Action, Item, Standing};
 use crate::platform::held_locks::NamedFile;
+use crate::platform::holders::table_is_complete;
 use crate::platform::openers::openers;
 use crate::probe::{Evidence, Machine};
 use crate::stale::{self, Format, Kind, Rule, Statement, Verdict, judge};
@@ -121,7 +122,9 @@ fn aged<'a>(known: &'a [Known], policy: &Policy<'_>) -> Vec<&'a Path> {
     }
     let found = openers(&named);
     let is_open = |index: usize| found.openers.iter().any(|opener| opener.file == index);
-    let alone = old.iter().enumerate().filter(|(index, _)| found.unseen == 0 && !is_open(*index));
+    // In a container nobody outside is seen, nor counted as unseen.
+    let all_seen = found.unseen == 0 && table_is_complete();
+    let alone = old.iter().enumerate().filter(|(index, _)| all_seen && !is_open(*index));
     alone.map(|(_, one)| one.evidence.sighting.path.as_path()).collect()
 }
 

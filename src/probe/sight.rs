@@ -67,11 +67,16 @@ fn look(parent: &Dir, name: &str, path: &Path) -> io::Result<(Sighting, Facts)> 
         seen.content = parent.read_link(OsStr::new(name))?.as_bytes().to_vec();
     } else if facts.directory {
         seen.kind = Kind::Directory;
-        parent.child_to_list(name)?.each_name(|entry, _| {
+        let inside = parent.child_to_list(name)?;
+        inside.each_name(|entry, is_directory| {
             if seen.entries.len() < MOST_ENTRIES {
-                seen.entries.push(entry.to_owned());
+                let end = if is_directory { "/" } else { "" };
+                seen.entries.push(format!("{entry}{end}"));
             }
         })?;
+        if inside.has_other_names()? {
+            seen.entries.push(char::REPLACEMENT_CHARACTER.to_string());
+        }
         seen.entries.sort();
     } else if facts.regular {
         let file = parent.open_file(name, Access::Read)?;
