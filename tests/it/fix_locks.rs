@@ -1,12 +1,11 @@
 //! Locks that real tools left when they were killed: `dbguard fix` takes them away, and the live
 //! one beside each is untouched and still does its work.
 
-use std::fs::{self, File};
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::fs;
+use std::time::Duration;
 
 use crate::fix_tools::{
-    AGEING, OWNED, Print, Tool, assert_item, assert_no_aside, dead_pid, fixed, soft_lock,
+    AGEING, OWNED, Print, Tool, age, assert_item, assert_no_aside, dead_pid, fixed, soft_lock, tree,
 };
 use crate::scene::{Scene, have, is_root, skip};
 
@@ -210,7 +209,7 @@ fn a_swap_file_of_vim_stays_and_can_be_recovered() {
 #[test]
 fn what_the_user_calls_a_pid_file_is_cleared_like_one() {
     let scene = Scene::new();
-    let live = scene.plain_flock(scene.path(""));
+    let live = scene.plain_flock(scene.file("live.txt", ""));
     let (dead, live_pid) = (dead_pid(&scene), live.pid());
     for name in ["run/app.state", "run/other.state", "run/app.txt"] {
         scene.file(name, format!("{dead}\n"));
@@ -253,12 +252,6 @@ fn a_lock_that_is_named_is_cleared_alone() {
     assert_item(&fixed(&scene, &[".#c"], 0), &scene.path(".#c"), "stale", "removed");
     fixed(&scene, &["b.lock"], 0);
     assert_eq!(crate::scene::names(&scene.path("")), names([]));
-}
-
-/// Sets when something was written last.
-fn age(path: &Path, age: Duration) {
-    let entry = File::open(path).expect("it is there");
-    entry.set_modified(SystemTime::now() - age).expect("it is ours");
 }
 
 const HOURS: Duration = Duration::from_secs(7200);
@@ -319,20 +312,4 @@ fn what_names_nobody_is_cleared_at_the_age_that_is_given() {
         assert!(tool.admits(&scene, &live), "{}", scene.describe());
     }
     assert_no_aside(&scene);
-}
-
-/// Returns everything in the working directory.
-fn tree(scene: &Scene) -> Vec<(std::path::PathBuf, Option<Print>)> {
-    fn below(directory: &Path, found: &mut Vec<std::path::PathBuf>) {
-        for name in crate::scene::names(directory) {
-            let path = directory.join(name);
-            if path.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
-                below(&path, found);
-            }
-            found.push(path);
-        }
-    }
-    let mut found = Vec::new();
-    below(&scene.path(""), &mut found);
-    found.into_iter().map(|path| (path.clone(), Print::of(&path))).collect()
 }

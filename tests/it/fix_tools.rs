@@ -1,10 +1,11 @@
 //! The tools whose locks `dbguard fix` knows: real ones, that take a lock, say so, hold it until
 //! their input ends, and release it as they always do.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -338,6 +339,32 @@ impl Print {
     }
 }
 
+/// What is in a directory, sorted.
+pub type Tree = Vec<(PathBuf, Option<Print>)>;
+
+/// Returns everything in the working directory.
+pub fn tree(scene: &Scene) -> Tree {
+    fn below(directory: &Path, found: &mut Vec<PathBuf>) {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            if path.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
+                below(&path, found);
+            }
+            found.push(path);
+        }
+    }
+    let mut found = Vec::new();
+    below(&scene.path(""), &mut found);
+    found.sort();
+    found.into_iter().map(|path| (path.clone(), Print::of(&path))).collect()
+}
+
+/// Sets when something was written last.
+pub fn age(path: &Path, age: Duration) {
+    let entry = File::open(path).expect("it is there");
+    entry.set_modified(SystemTime::now() - age).expect("it is ours");
+}
+
 /// Prepares `dbguard fix --json`.
 pub fn fix(scene: &Scene, words: &[&str]) -> Run {
     scene.dbguard(["fix", "--json"]).words(words)
@@ -349,6 +376,30 @@ pub fn fixed(scene: &Scene, words: &[&str], code: i32) -> Vec<Value> {
     let ended = fix(scene, words).run().expect(code);
     let document = crate::sql_crew::document(&ended);
     document["items"].as_array().expect("a list").clone()
+}
+
+/// Demands that a tree is another one's equal, and says what is not.
+#[track_caller]
+pub fn assert_same(before: &Tree, after: &Tree, items: &[Value]) {
+    let other = before.iter().find(|one| !after.contains(one));
+    let other = other.or_else(|| after.iter().find(|one| !before.contains(one)));
+    let path = other.map(|(path, _)| path.to_string_lossy());
+    let item = items.iter().find(|item| path.as_ref().is_some_and(|path| item["path"] == **path));
+    assert!(other.is_none(), "differs: {other:#?}\n{item:#?}");
+}
+
+/// Demands that everything stays as it is, byte by byte, and that what is said of it is one of
+/// these; returns what is said.
+#[track_caller]
+pub fn kept_all(scene: &Scene, words: &[&str], verdicts: &[&str]) -> Vec<Value> {
+    let before = tree(scene);
+    let items = fixed(scene, words, 0);
+    assert_same(&before, &tree(scene), &items);
+    for item in &items {
+        let verdict = item["verdict"].as_str().is_some_and(|one| verdicts.contains(&one));
+        assert!(verdict && item["action"] == "kept", "{item:#}");
+    }
+    items
 }
 
 /// Demands what was found out about a path and done about it.
@@ -377,6 +428,10 @@ pub fn dead_pid(scene: &Scene) -> u32 {
 
 /// Writes what Python's filelock writes for a process, with no start.
 pub fn soft_lock(pid: u32) -> String {
-    let host = rustix::system::uname();
-    format!("{pid}\n{}\n", host.nodename().to_string_lossy())
+    format!("{pid}\n{}\n", host())
+}
+
+/// Returns the name of this machine.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -72,6 +72,7 @@ mod crash;
 mod deadlock;
 mod exclusion;
 mod fix_locks;
+mod fix_proof;
 mod fix_tools;
 mod flock_compat;
 mod generated;
