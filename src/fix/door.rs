@@ -153,7 +153,12 @@ impl Removal<'_> {
             }
         }
         step("door-exchanged");
-        let is_ours = || self.parent.facts_of(self.name).is_ok_and(|facts| facts.id == placeholder);
+        // Another file can have the number that the placeholder had.
+        let is_ours = || {
+            let facts = self.parent.facts_of(self.name);
+            facts.is_ok_and(|facts| facts.id == placeholder)
+                && is_placeholder(self.parent, self.name, std::process::id())
+        };
         if !self.evidence.is_still(self.parent, &aside)? {
             // Whoever broke the placeholder meanwhile has the lock; then this one has lost it.
             if !is_ours() {
