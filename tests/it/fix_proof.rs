@@ -196,7 +196,7 @@ fn what_is_not_in_the_catalogue_is_kept() {
         format!("-{pid}\n").into(),
         format!("+{pid}\n").into(),
         format!("{pid}\0\n").into(),
-        format!("{pid}\n\n\n\n{}\n", host()).into(),
+        format!("{pid}\na\n{}\n\n\nx\n", host()).into(),
         format!("0x{pid:x}\n").into(),
         format!("{pid}99999999999\n").into(),
         format!("{pid}\nanother host\n").into(),

@@ -73,6 +73,7 @@ mod deadlock;
 mod exclusion;
 mod fix_locks;
 mod fix_proof;
+mod fix_races;
 mod fix_tools;
 mod flock_compat;
 mod generated;
