@@ -154,22 +154,16 @@ impl Removal<'_> {
         }
         step("door-exchanged");
         // Another file can have the number that the placeholder had.
-        let is_ours = || {
-            let facts = self.parent.facts_of(self.name);
-            facts.is_ok_and(|facts| facts.id == placeholder)
-                && is_placeholder(self.parent, self.name, std::process::id())
+        let is_ours = |name: &str| {
+            self.parent.facts_of(name).is_ok_and(|facts| facts.id == placeholder)
+                && is_placeholder(self.parent, name, std::process::id())
         };
         if !self.evidence.is_still(self.parent, &aside)? {
-            // Whoever broke the placeholder meanwhile has the lock; then this one has lost it.
-            if !is_ours() {
-                return Err(io::Error::other("it was replaced twice while it was looked at"));
-            }
-            self.parent.exchange(OsStr::new(self.name), OsStr::new(&aside))?;
-            remove_any(self.parent, &aside)?;
-            return kept("it was replaced meanwhile");
+            step("door-caught");
+            return self.put_back(&aside, is_ours);
         }
         step("door-compared");
-        if is_ours() {
+        if is_ours(self.name) {
             fault("door-unlink")?;
             remove_any(self.parent, self.name)?;
         }
@@ -177,6 +171,23 @@ impl Removal<'_> {
         fault("door-clear")?;
         remove_any(self.parent, &aside)?;
         Ok(Taken::Away)
+    }
+
+    /// Gives back what was caught in the place of what had been seen. Whoever has it may release it
+    /// meanwhile, by its name: then it is nobody's any more.
+    fn put_back(&self, aside: &str, is_ours: impl Fn(&str) -> bool) -> io::Result<Taken> {
+        let swap = || match self.parent.exchange(OsStr::new(self.name), OsStr::new(aside)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        };
+        if is_ours(self.name) && swap()? && !is_ours(aside) && !swap()? {
+            // It was released, taken again, and released from under the second exchange.
+            self.parent.rename_to_free(OsStr::new(aside), OsStr::new(self.name))?;
+            return kept("it was replaced meanwhile");
+        }
+        remove_any(self.parent, aside)?;
+        kept("it was replaced meanwhile")
     }
 
     /// The way without an exchange.
