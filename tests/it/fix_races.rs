@@ -380,6 +380,49 @@ fn two_at_once_and_live_owners_never_meet() {
     assert!(scene.read("turns").len() >= ROUNDS, "{} turns", scene.read("turns").len());
 }
 
+/// A live lock is caught for a moment if it was taken after the last look. Whatever its owner does
+/// then, he does to its name: he keeps it, he has released it, or the next one has it.
+#[test]
+fn a_live_lock_that_is_caught_is_given_back_or_was_released() {
+    if !have_hooks() {
+        return;
+    }
+    for shape in SHAPES {
+        for (released, taken) in [(false, false), (true, false), (true, true)] {
+            for (step, killed) in [("door-caught", false), ("door-exchanged", true)] {
+                println!("{shape:?}, released {released}, taken {taken}, {step}, killed {killed}");
+                let scene = Scene::new();
+                let path = shape.path(&scene);
+                shape.make(&path, dead_pid(&scene));
+                let mut process = stopped_at(&scene, &format!("door-placed,{step}"));
+                shape.break_it(&path);
+                shape.make(&path, std::process::id());
+                let mut live = Print::of(&path);
+                process.resume();
+                process.until("it has caught it", || Print::of(&path) != live);
+                process.until_stopped();
+                if released {
+                    shape.break_it(&path);
+                }
+                if taken {
+                    shape.make(&path, std::process::id());
+                    live = Print::of(&path);
+                }
+                if killed {
+                    process.kill();
+                    fixed(&scene, &[], 0);
+                } else {
+                    finish(process);
+                }
+                // That it was released nobody knows once who had caught it is dead.
+                let is_gone = released && !taken && !killed;
+                assert_eq!(Print::of(&path), live.filter(|_| !is_gone), "{}", scene.describe());
+                assert_no_aside(&scene);
+            }
+        }
+    }
+}
+
 /// The lock of a holder that starts while `fix` looks is his.
 #[test]
 fn a_holder_that_starts_between_the_list_and_the_look_is_live() {
