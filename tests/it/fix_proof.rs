@@ -220,6 +220,8 @@ fn what_is_not_in_the_catalogue_is_kept() {
         mknodat(CWD, scene.path(name), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("mkfifo");
     }
     kept_all(&scene, &[], &["unknown"]);
+    // A number without a newline is a PID file where the user says so.
+    fs::remove_file(scene.path("5.lock")).expect("it is kept");
     kept_all(&scene, &["--pattern=*.lock"], &["unknown"]);
 }
 

@@ -2,6 +2,7 @@
 //! their input ends, and release it as they always do.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -306,9 +307,13 @@ fn node(run: Run) -> bool {
     with_modules(run).run().code == Some(0)
 }
 
+/// The most that is read of a file.
+const MOST_BYTES: u64 = 1 << 20;
+
 /// Everything by which a file differs from another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Print {
+    bytes: u64,
     inode: u64,
     mode: u32,
     modified: (i64, i64),
@@ -325,11 +330,17 @@ impl Print {
         } else if facts.is_dir() {
             crate::scene::names(path).into_iter().collect::<Vec<_>>().join("\n").into_bytes()
         } else if facts.is_file() {
-            fs::read(path).unwrap_or_default()
+            let mut content = Vec::new();
+            // Of the largest only the beginning; one that may not be read has none.
+            if let Ok(file) = File::open(path) {
+                file.take(MOST_BYTES).read_to_end(&mut content).expect("it can be read");
+            }
+            content
         } else {
             Vec::new()
         };
         Some(Self {
+            bytes: facts.len(),
             inode: facts.ino(),
             mode: facts.mode(),
             modified: (facts.mtime(), facts.mtime_nsec()),
