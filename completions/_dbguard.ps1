@@ -148,7 +148,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
         'dbguard;fix' {
             [CompletionResult]::new('--backup', '--backup', [CompletionResultType]::ParameterName, 'Before a database is brought in order, copy its logs and journals to DIR')
             [CompletionResult]::new('--assume-stale', '--assume-stale', [CompletionResultType]::ParameterName, 'Take locks of FORMAT that name nobody for stale at AGE, 60 s or more')
-            [CompletionResult]::new('--pattern', '--pattern', [CompletionResultType]::ParameterName, 'Read files called like GLOB as PID files, too')
+            [CompletionResult]::new('--pattern', '--pattern', [CompletionResultType]::ParameterName, 'Read files called like GLOB as PID files, too; whatever holds a number alone is one then')
             [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Clean the state in DIR instead of that beside the databases')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Change nothing and say what would be done; exit with 1 if anything would')

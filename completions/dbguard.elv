@@ -141,7 +141,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;fix'= {
             cand --backup 'Before a database is brought in order, copy its logs and journals to DIR'
             cand --assume-stale 'Take locks of FORMAT that name nobody for stale at AGE, 60 s or more'
-            cand --pattern 'Read files called like GLOB as PID files, too'
+            cand --pattern 'Read files called like GLOB as PID files, too; whatever holds a number alone is one then'
             cand --lock-dir 'Clean the state in DIR instead of that beside the databases'
             cand --color 'When to use colour [default: auto]'
             cand --dry-run 'Change nothing and say what would be done; exit with 1 if anything would'

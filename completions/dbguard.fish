@@ -128,7 +128,7 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand info" -s v -l verbose -d
 complete -c dbguard -n "__fish_dbguard_using_subcommand info" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -l backup -d 'Before a database is brought in order, copy its logs and journals to DIR' -r -f -a "(__fish_complete_directories)"
 complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -l assume-stale -d 'Take locks of FORMAT that name nobody for stale at AGE, 60 s or more' -r
-complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -l pattern -d 'Read files called like GLOB as PID files, too' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -l pattern -d 'Read files called like GLOB as PID files, too; whatever holds a number alone is one then' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -l lock-dir -d 'Clean the state in DIR instead of that beside the databases' -r -f -a "(__fish_complete_directories)"
 complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
 always\t'Everywhere'

@@ -54,7 +54,7 @@ pub struct FixArgs {
     #[arg(long, value_name = "FORMAT=AGE", value_parser = AssumedAge::from_str)]
     assume_stale: Vec<AssumedAge>,
 
-    /// Read files called like GLOB as PID files, too
+    /// Read files called like GLOB as PID files, too; whatever holds a number alone is one then
     #[arg(long, value_name = "GLOB")]
     pattern: Vec<String>,
 

@@ -8,9 +8,11 @@ use std::time::Duration;
 use super::door::{Proof, Taken, take_away};
 use super::{Action, Item, Standing};
 use crate::platform::held_locks::NamedFile;
+use crate::platform::holders::table_is_complete;
 use crate::platform::openers::openers;
+use crate::platform::process;
 use crate::probe::{Evidence, Machine};
-use crate::stale::{self, Format, Kind, Rule, Statement, Verdict, judge};
+use crate::stale::{self, Format, Kind, Owner, Rule, Statement, Verdict, judge};
 
 /// A directory that its holder touches again and again is looked at twice, this far apart: three
 /// times the interval of proper-lockfile.
@@ -55,8 +57,9 @@ pub fn clear(paths: &[PathBuf], policy: &Policy<'_>) -> Vec<Item> {
         match know(path, policy) {
             Ok(Some(one)) => known.push(one),
             Ok(None) => {}
-            // It went away since it was found.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // It went away since it was found, or is being taken away by another one.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::WouldBlock) => {}
             Err(error) => items.push(unreadable(path, &error)),
         }
     }
@@ -79,7 +82,15 @@ fn know(path: &Path, policy: &Policy<'_>) -> io::Result<Option<Known>> {
         _ => Kind::File,
     };
     let own = (policy.is_pid_file)(path).then(|| stale::named("pid-file")).flatten();
+    // A lock beside a manifest of the same name says which versions belong to it.
+    let stem = path.with_extension("");
+    let is_manifest = || {
+        ["toml", "json", "yaml", "yml"].iter().any(|end| stem.with_added_extension(end).exists())
+    };
     for format in stale::find(name, kind).chain(own) {
+        if format.is_quiet && is_manifest() {
+            continue;
+        }
         let evidence = Evidence::of(path, format)?;
         let said = (format.read)(&evidence.sighting);
         if said != Statement::Foreign {
@@ -121,7 +132,9 @@ fn aged<'a>(known: &'a [Known], policy: &Policy<'_>) -> Vec<&'a Path> {
     }
     let found = openers(&named);
     let is_open = |index: usize| found.openers.iter().any(|opener| opener.file == index);
-    let alone = old.iter().enumerate().filter(|(index, _)| found.unseen == 0 && !is_open(*index));
+    // In a container nobody outside is seen, nor counted as unseen.
+    let all_seen = found.unseen == 0 && table_is_complete();
+    let alone = old.iter().enumerate().filter(|(index, _)| all_seen && !is_open(*index));
     alone.map(|(_, one)| one.evidence.sighting.path.as_path()).collect()
 }
 
@@ -176,6 +189,11 @@ fn deal(one: &Known, machine: &mut Machine, aged: &[&Path], policy: &Policy<'_>)
             match (Proof::of(&verdict), verdict) {
                 (Some(proof), _) => proof,
                 (None, Verdict::Live(reason)) => {
+                    let is_stopped = |owner: &Owner| process::state(owner.pid) == "stopped";
+                    let reason = match one.said.owners().iter().any(is_stopped) {
+                        true => format!("{reason}, but is stopped"),
+                        false => reason,
+                    };
                     return Some(item(Standing::Live, reason, Action::Kept));
                 }
                 (None, Verdict::Unknown(reason) | Verdict::Stale(reason)) => {
@@ -188,7 +206,10 @@ fn deal(one: &Known, machine: &mut Machine, aged: &[&Path], policy: &Policy<'_>)
     Some(match take_away(&one.evidence, &proof, policy.dry_run) {
         Ok(Taken::Away) if policy.dry_run => item(Standing::Stale, reason, Action::WouldRemove),
         Ok(Taken::Away) => item(Standing::Stale, reason, Action::Removed),
-        Ok(Taken::Kept(why)) => item(Standing::Live, why, Action::Kept),
+        Ok(Taken::InUse(why)) => item(Standing::Live, why, Action::Kept),
+        Ok(Taken::Kept(why)) => {
+            item(Standing::Unknown, format!("{reason}, but {why}"), Action::Kept)
+        }
         Err(error) => item(Standing::Stale, format!("{reason}, but {error}"), Action::Failed),
     })
 }

@@ -7,11 +7,11 @@
 mod door;
 mod locks;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use door::{Taken, undo};
+pub use door::{Taken, before, undo};
 pub use locks::{Assumed, Policy, clear};
 
 /// What was done about something.
@@ -52,6 +52,7 @@ pub enum Standing {
 #[derive(Clone, Debug, Serialize)]
 pub struct Item {
     /// Where it is, or was.
+    #[serde(serialize_with = "in_words")]
     pub path: PathBuf,
     /// `claim`, `lock_directory`, `state_directory`, `lock_file` or `database`.
     pub kind: &'static str,
@@ -67,4 +68,9 @@ pub struct Item {
     /// What to type, where something is left to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+}
+
+/// A path need not be text.
+fn in_words<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&path.to_string_lossy())
 }

@@ -413,22 +413,6 @@ pub fn clean_lock_dir(directory: &Path, dry_run: bool) -> Result<Vec<Cleaned>, L
     Ok(work.cleaned)
 }
 
-/// Removes the state of a database that was made for one call alone, by the removal rule. What
-/// somebody else has begun to use stays, and so does everything after an error.
-pub fn withdraw(parent: &Path, database: &Path) {
-    let Ok(directory) = open_parent(parent) else { return };
-    let Ok(manner) = Manner::like(platform::facts_at(database).ok(), &directory) else { return };
-    let Ok(state) = directory.child_to_list(STATE) else { return };
-    let name = encode(database.file_name().unwrap_or_default().as_bytes());
-    if let Ok(Some(root)) = entered(&state, &name, &manner) {
-        let place = LockDir::as_it_is(root, manner, None);
-        if empty(&place).is_ok() {
-            drop(retired(&state, &name, &place));
-        }
-    }
-    Work { dry_run: false, cleaned: Vec::new() }.leave(&directory, &state, &manner);
-}
-
 /// Returns the files of a directory that have a lock.
 pub fn locked_in(parent: &Path) -> Vec<PathBuf> {
     let Ok(names) =

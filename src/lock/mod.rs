@@ -57,7 +57,7 @@ mod vigil;
 pub use acquire::{Patience, Purpose, Request, acquire};
 pub use ancestry::own_ancestor;
 pub use claim::ClaimId;
-pub use clean::{Cleaned, Fate, Part, clean, clean_lock_dir, locked_in, withdraw};
+pub use clean::{Cleaned, Fate, Part, clean, clean_lock_dir, locked_in};
 pub use error::{Contention, LockError};
 pub use guard::{Guard, Released};
 pub use lockdir::{LockDir, STATE};

@@ -19,6 +19,7 @@ pub mod lmdb;
 pub mod redb;
 pub mod side_file;
 pub mod sqlite;
+pub mod wal;
 pub mod wal_index;
 
 /// How many first bytes of a file [`recognise_file`] needs to be sure.

@@ -30,21 +30,25 @@ pub use hooks::{fault, step, without_exclusion};
 #[cfg(feature = "test-hooks")]
 mod hooks {
     use std::env;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::io;
 
-    /// Stops the process the first time it reaches the step that `DBGUARD_TEST_STOP_AT` names; with
-    /// `DBGUARD_TEST_TIMES` it also tells when the step was reached.
+    /// Stops the process the first time it reaches the step that `DBGUARD_TEST_STOP_AT` names, of
+    /// several with commas between them at one after the other; with `DBGUARD_TEST_TIMES` it also
+    /// tells when the step was reached.
     #[expect(clippy::print_stderr, reason = "only a build for tests tells the time")]
     pub fn step(name: &str) {
         if env::var_os("DBGUARD_TEST_TIMES").is_some() {
             let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
             eprintln!("step {name} {}", now.tv_sec * 1_000_000_000 + now.tv_nsec);
         }
-        static STOPPED: AtomicBool = AtomicBool::new(false);
-        if env::var("DBGUARD_TEST_STOP_AT").is_ok_and(|wanted| wanted == name)
-            && !STOPPED.swap(true, Ordering::Relaxed)
+        static STOPS: AtomicUsize = AtomicUsize::new(0);
+        let Ok(wanted) = env::var("DBGUARD_TEST_STOP_AT") else { return };
+        let stops = STOPS.load(Ordering::Relaxed);
+        let order = Ordering::Relaxed;
+        if wanted.split(',').nth(stops) == Some(name)
+            && STOPS.compare_exchange(stops, stops + 1, order, order).is_ok()
         {
             crate::platform::signals::raise(libc::SIGSTOP);
         }

@@ -53,6 +53,19 @@ impl Evidence {
     }
 }
 
+impl Evidence {
+    /// Whether the entry of this name is the very one that was seen, without opening it; of a
+    /// directory also that nothing else is in it.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn is_same(&self, parent: &Dir, name: &str) -> io::Result<bool> {
+        let facts = parent.facts_of(name)?;
+        let is_it = (facts.id, facts.modified) == (self.facts.id, self.facts.modified);
+        Ok(is_it && (!facts.directory || self.is_still(parent, name)?))
+    }
+}
+
 fn look(parent: &Dir, name: &str, path: &Path) -> io::Result<(Sighting, Facts)> {
     let facts = parent.facts_of(name)?;
     let mut seen = Sighting {
@@ -67,11 +80,16 @@ fn look(parent: &Dir, name: &str, path: &Path) -> io::Result<(Sighting, Facts)> 
         seen.content = parent.read_link(OsStr::new(name))?.as_bytes().to_vec();
     } else if facts.directory {
         seen.kind = Kind::Directory;
-        parent.child_to_list(name)?.each_name(|entry, _| {
+        let inside = parent.child_to_list(name)?;
+        inside.each_name(|entry, is_directory| {
             if seen.entries.len() < MOST_ENTRIES {
-                seen.entries.push(entry.to_owned());
+                let end = if is_directory { "/" } else { "" };
+                seen.entries.push(format!("{entry}{end}"));
             }
         })?;
+        if inside.has_other_names()? {
+            seen.entries.push(char::REPLACEMENT_CHARACTER.to_string());
+        }
         seen.entries.sort();
     } else if facts.regular {
         let file = parent.open_file(name, Access::Read)?;
@@ -159,6 +177,7 @@ impl Machine {
         };
         let seen = portrait(pid);
         let executable = seen.as_ref().and_then(|seen| seen.executable.as_ref());
+        let is_told = executable.is_some();
         let executable =
             executable.and_then(|one| Some(one.path.file_name()?.to_str()?.to_owned()));
         let words = seen.as_ref().and_then(|seen| seen.command_line.clone()).unwrap_or_default();
@@ -168,6 +187,7 @@ impl Machine {
             start: start.filter(|_| self.has_plain_clock),
             names: names.collect(),
             elsewhere: self.elsewhere.contains(&pid),
+            is_told,
         }
     }
 }

@@ -27,7 +27,7 @@ pub use batch::{Batch, Done, Grace};
 pub use engine::{Access, Control, Engine, Judged, Kind, Missing, Session, Statement, Watch};
 pub use error::{SqlError, Trouble};
 pub use parameters::{Parameters, Value};
-pub use recovery::{Recovers, recover};
+pub use recovery::{Recovers, check, recover};
 pub use rules::Plan;
 pub use value::{Cell, Column, Sink, Voice};
 

@@ -13,7 +13,10 @@ use super::value::{Cell, Column, Sink, Voice};
 /// What SQLite is told. In exclusive mode the first statement gets the database for itself, or
 /// fails; a hot journal is rolled back by any read.
 const SQLITE: &str = "pragma locking_mode=exclusive; select count(*) from sqlite_master; \
-                      pragma wal_checkpoint(truncate); pragma quick_check(10);";
+                      pragma wal_checkpoint(truncate);";
+
+/// How SQLite is asked whether a database is sound.
+const CHECK: &str = "pragma quick_check(10);";
 
 /// What DuckDB is told. It replays its log when it opens, which it does alone or not at all.
 const DUCKDB: &str = "checkpoint;";
@@ -30,49 +33,47 @@ pub enum Recovers {
     DuckDb,
 }
 
-/// Opens a database alone, lets its engine recover it, checks it where the engine can, and closes
-/// it. Returns what the check found wrong.
+/// Opens a database alone, lets its engine recover it, and closes it.
 ///
-/// The guard lock is held, and nothing in this process has the file open. Never waits for a native
-/// lock.
+/// Nothing in this process has the file open. Never waits for a native lock.
 ///
 /// # Errors
 /// [`super::Trouble::Busy`] if somebody has the database; otherwise what the engine says.
-pub fn recover(engine: &dyn Engine, which: Recovers, file: &Path) -> Result<Vec<String>, SqlError> {
-    let parameters = Parameters::default();
+pub fn recover(engine: &dyn Engine, which: Recovers, file: &Path) -> Result<(), SqlError> {
     let sql = match which {
         Recovers::Sqlite => SQLITE,
         Recovers::DuckDb => DUCKDB,
     };
+    run(engine, file, sql, Access::Write).map(drop)
+}
+
+/// Opens a SQLite database as anybody does, which also removes the index that a crash left, and
+/// returns what its own check finds wrong.
+///
+/// # Errors
+/// The check cannot be made, or was interrupted.
+pub fn check(engine: &dyn Engine, file: &Path) -> Result<Vec<String>, SqlError> {
+    let answers = run(engine, file, CHECK, Access::Write)?;
+    Ok(answers.into_iter().filter(|answer| answer != SOUND).collect())
+}
+
+/// Runs statements each for itself, and returns the texts of the last result.
+fn run(
+    engine: &dyn Engine,
+    file: &Path,
+    sql: &str,
+    access: Access,
+) -> Result<Vec<String>, SqlError> {
+    let parameters = Parameters::default();
     let batch = Batch { sql, condition: None, parameters: &parameters, loose: true, wal: false };
-    let session = engine.open(file, Access::Write, Missing::Fails)?;
+    let session = engine.open(file, access, Missing::Fails)?;
     let grace = Grace { commit: Duration::ZERO, loose: Duration::ZERO };
     let mut answers = Answers::default();
-    let ran = batch.attempt(&*session, Access::Write, grace, &mut answers);
+    let ran = batch.attempt(&*session, access, grace, &mut answers);
     let closed = session.close();
     ran?;
     closed?;
-    if which == Recovers::Sqlite {
-        tidy(engine, file);
-    }
-    let problems = match which {
-        Recovers::Sqlite => answers.last.into_iter().filter(|answer| answer != SOUND).collect(),
-        Recovers::DuckDb => Vec::new(),
-    };
-    Ok(problems)
-}
-
-/// Lets SQLite remove the index that a crash left: in exclusive mode it leaves it where it is. Only
-/// a comfort, so failing is silent.
-fn tidy(engine: &dyn Engine, file: &Path) {
-    let parameters = Parameters::default();
-    let sql = "select count(*) from sqlite_master";
-    let batch = Batch { sql, condition: None, parameters: &parameters, loose: true, wal: false };
-    let grace = Grace { commit: Duration::ZERO, loose: Duration::ZERO };
-    if let Ok(session) = engine.open(file, Access::Write, Missing::Fails) {
-        drop(batch.attempt(&*session, Access::Read, grace, &mut Answers::default()));
-        drop(session.close());
-    }
+    Ok(answers.last)
 }
 
 /// Keeps the texts of the last result.

@@ -31,6 +31,8 @@ pub struct Presence {
     pub names: Vec<String>,
     /// Whether a process in another PID namespace has that number there.
     pub elsewhere: bool,
+    /// Whether its executable could be read: what it calls itself proves nothing alone.
+    pub is_told: bool,
 }
 
 /// What can be said of a lock, and why, as a fragment.
@@ -111,7 +113,7 @@ pub fn judge(owner: &Owner, here: &Here, seen: &Presence) -> Verdict {
 
 /// Returns what the process is called if it cannot be one of the owner's programs.
 fn other_program<'a>(owner: &Owner, seen: &'a Presence) -> Option<&'a str> {
-    let name = seen.names.first().filter(|_| !owner.programs.is_empty())?;
+    let name = seen.names.first().filter(|_| seen.is_told && !owner.programs.is_empty())?;
     let is_it = seen.names.iter().any(|name| owner.programs.iter().any(|one| resembles(name, one)));
     (!is_it).then_some(name)
 }
@@ -153,7 +155,7 @@ mod tests {
 
     fn seen(liveness: Liveness) -> Presence {
         let names = vec!["python3".to_owned(), "/usr/bin/python3.11".into(), "etl.py".into()];
-        Presence { liveness, start: Some(77), names, elsewhere: false }
+        Presence { liveness, start: Some(77), names, elsewhere: false, is_told: true }
     }
 
     fn verdict(owner: &Owner, here: &Here, presence: &Presence) -> &'static str {
@@ -226,5 +228,7 @@ mod tests {
         }
         let hidden = Presence { names: Vec::new(), ..alive };
         assert_eq!(verdict(&by("emacs"), &here(), &hidden), "live");
+        let half_hidden = Presence { is_told: false, ..seen(Liveness::Alive) };
+        assert_eq!(verdict(&by("emacs"), &here(), &half_hidden), "live");
     }
 }

@@ -52,7 +52,8 @@ pub struct Sighting {
     pub links: u64,
     /// How long ago it was written; `None` if that lies in the future.
     pub age: Option<Duration>,
-    /// The names in a directory, at most [`MOST_ENTRIES`].
+    /// The names in a directory, at most [`MOST_ENTRIES`] and one that stands for all that are not
+    /// UTF-8; those of directories end with a slash.
     pub entries: Vec<String>,
     /// What stands beside it and was asked for with [`Format::beside`].
     pub beside: Vec<Neighbour>,

@@ -48,7 +48,8 @@ fn a_log_is_moved_to_its_database_with_every_row() {
     assert!(!scene.path(".dbguard").exists());
 }
 
-/// `--backup` keeps what the engine will delete; a name that is taken is not written over.
+/// `--backup` keeps what the engine will delete, for the owner alone, and under names that make it
+/// the log of no other database.
 #[test]
 fn the_files_are_copied_aside_before() {
     if !have_sqlite() {
@@ -57,10 +58,112 @@ fn the_files_are_copied_aside_before() {
     let scene = Scene::new();
     leave_log(&scene);
     let log = fs::read(scene.path("a.db-wal")).expect("it is there");
-    scene.file("aside/a.db-wal", "mine");
+    fs::create_dir(scene.path("aside")).expect("mkdir");
+    database(&scene, "aside/a.db", "wal", "CREATE TABLE t(n); INSERT INTO t VALUES(1);");
     fix(&scene, &["--backup", "aside", "a.db"]).run().expect(0);
-    assert_eq!(fs::read(scene.path("aside/a.db-wal.1")).expect("a copy"), log);
-    assert_eq!(scene.read("aside/a.db-wal"), "mine");
+    assert_eq!(ask(&scene, "aside/a.db", "SELECT count(*) FROM t"), "1");
+    let copies: Vec<_> = crate::scene::names(&scene.path("aside"))
+        .into_iter()
+        .filter(|name| name.starts_with("a.db-wal.") && name.ends_with(".backup"))
+        .collect();
+    let copy = scene.path("aside").join(copies.first().expect("a copy"));
+    assert_eq!(fs::read(&copy).expect("it is there"), log);
+    assert_eq!(fs::metadata(copy).expect("stat").mode() & 0o777, 0o600);
+}
+
+/// Two names of one database with a log each: to recover one destroys the other.
+#[test]
+fn a_database_with_several_names_is_left_alone() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    fs::hard_link(scene.path("a.db"), scene.path("b.db")).expect("link");
+    let (document, code) = fixed(&scene, &["."]);
+    assert_done(&document, "a.db", "unknown", "kept");
+    assert_eq!((code, scene.path("a.db-wal").exists()), (Some(0), true));
+}
+
+/// The database was restored from a copy, and the log of the lost one still lies there.
+#[test]
+fn the_log_of_another_database_is_not_written_over_this_one() {
+    if !have_sqlite() {
+        return;
+    }
+    for pragma in ["journal_mode=delete", "page_size=8192; PRAGMA journal_mode=wal"] {
+        let scene = Scene::new();
+        leave_log(&scene);
+        let log = fs::read(scene.path("a.db-wal")).expect("it is there");
+        let make = format!("PRAGMA {pragma}; CREATE TABLE other(n); INSERT INTO other VALUES(7);");
+        scene.run("sqlite3", ["-bail", "copy.db", &make]).run().expect(0);
+        fs::copy(scene.path("copy.db"), scene.path("a.db")).expect("restore");
+        let (document, _) = fixed(&scene, &["."]);
+        assert_done(&document, "a.db", "unknown", "kept");
+        assert_eq!(fs::read(scene.path("a.db-wal")).expect("it stays"), log, "{pragma}");
+    }
+}
+
+/// SQLite passes over all that follows a damaged frame; that is not called recovered.
+#[test]
+fn a_log_that_is_damaged_in_the_middle_is_kept() {
+    if !have_sqlite() {
+        return;
+    }
+    let scene = Scene::new();
+    leave_log(&scene);
+    let mut log = fs::read(scene.path("a.db-wal")).expect("it is there");
+    let middle = log.len() / 2;
+    log[middle] ^= 0xff;
+    fs::write(scene.path("a.db-wal"), &log).expect("it is ours");
+    let (document, code) = fixed(&scene, &["."]);
+    assert_done(&document, "a.db", "unknown", "kept");
+    assert_eq!((code, fs::read(scene.path("a.db-wal")).expect("it stays")), (Some(0), log));
+}
+
+/// Who uses a file through an overlay has other locks than who looks at its layer.
+#[test]
+fn a_layer_of_an_overlay_is_left_to_those_who_mounted_it() {
+    if !have_sqlite() || !is_root() || !have(&["unshare"]) {
+        skip("needs root, to mount an overlay");
+        return;
+    }
+    let scene = Scene::new();
+    fs::create_dir(scene.path("upper")).expect("mkdir");
+    let mount = "mkdir lower work mnt && mount -t overlay overlay -o \
+                 lowerdir=$PWD/lower,upperdir=$PWD/upper,workdir=$PWD/work mnt || exit 99; \
+                 : >up; read line";
+    let mut holder = scene.run("unshare", ["-m", "sh", "-c", mount]).spawn_fed();
+    until("it is mounted", || scene.path("up").exists() || !holder.runs());
+    if !scene.path("up").exists() {
+        skip("overlayfs cannot be mounted here");
+        return;
+    }
+    leave_log(&scene);
+    for end in ["", "-wal", "-shm"] {
+        let name = format!("a.db{end}");
+        fs::rename(scene.path(&name), scene.path(format!("upper/{name}"))).expect("rename");
+    }
+    let (document, _) = fixed(&scene, &["upper"]);
+    assert_done(&document, "a.db", "unknown", "kept");
+    holder.close_input();
+    holder.wait();
+    let (document, _) = fixed(&scene, &["upper"]);
+    assert_done(&document, "a.db", "stale", "recovered");
+}
+
+/// A name need not be text, and is no reason to fail after the work is done.
+#[test]
+fn names_that_are_not_text_are_told_as_well_as_can_be() {
+    use std::os::unix::ffi::OsStrExt;
+    let scene = Scene::new();
+    let directory = scene.path(std::ffi::OsStr::from_bytes(b"d\xff"));
+    fs::create_dir(&directory).expect("mkdir");
+    let mut dead = scene.run("true", [""; 0]).spawn();
+    dead.wait().expect(0);
+    fs::write(directory.join("a.pid"), format!("{}\n", dead.pid())).expect("write");
+    let (document, code) = fixed(&scene, &["."]);
+    assert_eq!((&document["removed"], code), (&1.into(), Some(0)), "{document:#}");
 }
 
 #[test]
@@ -211,6 +314,7 @@ fn a_recovery_that_is_killed_is_done_again() {
     }
     let scene = Scene::new();
     leave_log(&scene);
+    scene.make_state("a.db");
     let mut first = fix(&scene, &["a.db"]).env("DBGUARD_TEST_STOP_AT", "recover").spawn();
     first.until_stopped();
     // A second one does not come in its way.

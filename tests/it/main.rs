@@ -18,6 +18,9 @@
 //! | `hostile` | garbage and malice inside the state directory |
 //! | `native_look` | one look at each engine in each state, against the real sqlite3 |
 //! | `fix_databases` | `dbguard fix` on hot journals and logs: nothing committed is lost |
+//! | `fix_locks` | locks that real tools left are cleared by `dbguard fix`, live ones are not |
+//! | `fix_proof` | what is no proof is left alone by `dbguard fix`, and what is no lock always |
+//! | `fix_races` | `dbguard fix` against live tools, against itself, killed and failing at every step |
 //! | `fix_state` | `dbguard fix` on dbguard's own state, racing those who use it |
 //! | `generated` | the checked-in completions and manual pages are what the program generates |
 //! | `info_duckdb` | `dbguard info` on DuckDB, open and after a crash |
@@ -51,7 +54,8 @@
 //! | `storm` | the overlap storm |
 //!
 //! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools,
-//! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `fix_crew` those of `fix`, `actor` the parts that this
+//! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `fix_crew` those of `fix`,
+//! `fix_tools` the tools whose locks `fix` clears, `actor` the parts that this
 //! very binary plays as a command, `pty` the terminal, `tests/peers` programs that others wrote
 //! the libraries of. Steps of dbguard are reached through hooks that exist only with
 //! `--features test-hooks`; without them (and where a tool such as `flock` is missing) a test
@@ -71,7 +75,11 @@ mod deadlock;
 mod exclusion;
 mod fix_crew;
 mod fix_databases;
+mod fix_locks;
+mod fix_proof;
+mod fix_races;
 mod fix_state;
+mod fix_tools;
 mod flock_compat;
 mod generated;
 mod hostile;

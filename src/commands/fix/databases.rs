@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::cli::duration::Timeout;
 use crate::cli::fix_args::FixRequest;
@@ -17,18 +18,23 @@ use crate::fix::{Action, Item, Standing};
 use crate::info::{self, NativeState, Seen, State};
 use crate::lock::{self, ClaimId, Purpose, Resource, Target};
 use crate::native::decode::Blocks;
+use crate::native::wal::{self, Log};
 use crate::outcome::Outcome;
-use crate::platform::file_system;
 use crate::platform::step::{fault, step};
+use crate::platform::{self, file_system, host};
 use crate::probe::{Wish, survey};
 use crate::sql::{self, Recovers, Trouble, Watch};
 
-/// Nothing interrupts a recovery but the end of the process, which the engine survives.
-struct Undisturbed;
+/// A check that takes longer is given up: a database that others made can make it endless.
+const LONGEST_CHECK: Duration = Duration::from_secs(600);
 
-impl Watch for Undisturbed {
+/// Nothing interrupts a recovery but the end of the process, which the engine survives; a check has
+/// an end.
+struct Until(Option<Instant>);
+
+impl Watch for Until {
     fn interrupted(&self) -> bool {
-        false
+        self.0.is_some_and(|end| Instant::now() >= end)
     }
 
     fn progress(&self, _percent: Option<f64>) {}
@@ -48,6 +54,8 @@ struct Left {
     names: Vec<String>,
     paths: Vec<PathBuf>,
     bytes: u64,
+    /// What is in SQLite's log, if that is among them.
+    log: Option<Log>,
 }
 
 impl Doctor<'_> {
@@ -63,10 +71,17 @@ impl Doctor<'_> {
             command: None,
         };
         let kept = |verdict, reason: &str| item(verdict, reason.to_owned(), Action::Kept);
-        if path.symlink_metadata().is_err() {
-            let reason = "the database of a log or journal beside it is not there; keep it, it may \
-                          be all that is left";
-            return Some(kept(Standing::Unknown, reason));
+        match path.symlink_metadata() {
+            Ok(facts) if facts.is_symlink() => {
+                let reason = "what lies beside a symbolic link is not the log of where it leads";
+                return Some(kept(Standing::Unknown, reason));
+            }
+            Ok(_) => {}
+            Err(_) => {
+                let reason = "the database of a log or journal beside it is not there; keep it, it \
+                              may be all that is left";
+                return Some(kept(Standing::Unknown, reason));
+            }
         }
         let (resource, seen) = match self.look(path) {
             Ok(looked) => looked,
@@ -80,6 +95,9 @@ impl Doctor<'_> {
         if let Some(user) = guarded(&seen).or_else(|| in_use(&seen)) {
             return Some(kept(Standing::Live, &user));
         }
+        if let Err(reason) = belongs(path, &seen, &left) {
+            return Some(kept(Standing::Unknown, &reason));
+        }
         let beside = left.names.join(" and ");
         if self.request.no_recover {
             return Some(kept(
@@ -91,12 +109,11 @@ impl Doctor<'_> {
             let reason = format!("a crash left {beside}, {} bytes", left.bytes);
             return Some(item(Standing::Stale, reason, Action::WouldRecover));
         }
-        let had_state = resource.place.directory().exists();
-        let treated = self.recover(&resource, which, &left);
-        if !had_state && let Some(parent) = path.parent() {
-            // What was made for this alone goes, unless somebody has come to use it.
-            lock::withdraw(parent, path);
-        }
+        // Who never used dbguard here waits for the engine's lock as for any other.
+        let treated = match resource.place.directory().exists() {
+            true => self.recover(&resource, which, &left),
+            false => self.under_lock(&resource, which, &left),
+        };
         Some(match treated {
             Ok(Treated::Live(reason)) => kept(Standing::Live, &reason),
             Ok(Treated::Sound(reason)) => item(Standing::Stale, reason, Action::Recovered),
@@ -130,7 +147,8 @@ impl Doctor<'_> {
                     verdict: Standing::Live,
                     reason,
                     action: Action::Kept,
-                    command: Some(format!("dbguard wait {}", seen.typed)),
+                    // Waiting for one who is stopped does not help.
+                    command: hint.is_none().then(|| format!("dbguard wait {}", seen.typed)),
                 });
             }
         }
@@ -219,10 +237,9 @@ impl Doctor<'_> {
         if let Some(user) = in_use(&seen) {
             return Ok(Treated::Live(user));
         }
-        let pages = pages(&seen, left);
-        let free = file_system::free_bytes(path);
-        if free.is_some_and(|free| free < left.bytes) {
-            return Err(format!("it needs {} bytes on the disk, which has fewer", left.bytes));
+        let growth = growth(&seen, left);
+        if file_system::free_bytes(path).is_some_and(|free| free < growth) {
+            return Err(format!("it needs {growth} bytes on the disk, which has fewer"));
         }
         if let Some(directory) = &self.request.backup {
             for file in &left.paths {
@@ -233,39 +250,50 @@ impl Doctor<'_> {
         step("recover");
         fault("recover").map_err(|error| error.to_string())?;
         // From here until it is closed again, nothing in this process opens the file.
-        let engine = match which {
-            Recovers::Sqlite => sql::start_sqlite(Arc::new(Undisturbed)),
-            Recovers::DuckDb => sql::start_duckdb(Arc::new(Undisturbed)),
+        let start = |watch: Until| match which {
+            Recovers::Sqlite => sql::start_sqlite(Arc::new(watch)),
+            Recovers::DuckDb => sql::start_duckdb(Arc::new(watch)),
         };
-        let engine = engine.map_err(|error| error.message)?;
-        let problems = match sql::recover(&*engine, which, path) {
-            Ok(problems) => problems,
+        let engine = start(Until(None)).map_err(|error| error.message)?;
+        match sql::recover(&*engine, which, path) {
+            Ok(()) => {}
             Err(error) if error.trouble == Trouble::Busy => {
                 return Ok(Treated::Live(error.message));
             }
-            // The check itself may stumble over what it finds.
             Err(error) if error.trouble == Trouble::NotADatabase => {
                 return Ok(Treated::Damaged(error.message));
             }
             Err(error) => return Err(error.message),
-        };
+        }
         drop(engine);
-        if !problems.is_empty() {
-            return Ok(Treated::Damaged(problems.join("; ")));
+        step("recovered");
+        let mut unchecked = String::new();
+        if which == Recovers::Sqlite {
+            let end = Instant::now().checked_add(LONGEST_CHECK);
+            let checked = start(Until(end)).and_then(|engine| sql::check(&*engine, path));
+            match checked {
+                Ok(problems) if problems.is_empty() => {}
+                Ok(problems) => return Ok(Treated::Damaged(problems.join("; "))),
+                // The check stumbles over what it finds.
+                Err(error) if error.trouble == Trouble::NotADatabase => {
+                    return Ok(Treated::Damaged(error.message));
+                }
+                Err(error) => unchecked = format!("; it could not be checked: {}", error.message),
+            }
         }
         let still: Vec<_> = left.paths.iter().filter(|path| holds_something(path)).collect();
         if let Some(file) = still.first() {
             return Err(format!("{} is still there", self.voice.shown(file)));
         }
         let gone = left.names.join(" and ");
-        let (verb, be) = (if left.names.len() == 1 { "is" } else { "are" }, "gone");
-        Ok(Treated::Sound(match pages {
-            Some(1) => format!("recovered 1 page, nothing lost; {gone} {verb} {be}"),
-            Some(pages) => format!("recovered {pages} pages, nothing lost; {gone} {verb} {be}"),
-            None => {
-                format!("recovered {} bytes of log, nothing lost; {gone} {verb} {be}", left.bytes)
-            }
-        }))
+        let verb = if left.names.len() == 1 { "is" } else { "are" };
+        let what = match left.log {
+            Some(Log { frames: 1, .. }) => "recovered 1 page".to_owned(),
+            Some(log) => format!("recovered {} pages", log.frames),
+            None if which == Recovers::Sqlite => "rolled an open transaction back".to_owned(),
+            None => format!("recovered {} bytes of log", left.bytes),
+        };
+        Ok(Treated::Sound(format!("{what}, nothing lost; {gone} {verb} gone{unchecked}")))
     }
 }
 
@@ -292,8 +320,71 @@ fn left(seen: &Seen) -> Option<Left> {
     let paths: Vec<PathBuf> = left.clone().map(|file| PathBuf::from(&file.path)).collect();
     let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let names = paths.iter().map(name).collect();
-    let bytes = left.map(|file| file.bytes).sum();
-    (!paths.is_empty()).then_some(Left { names, paths, bytes })
+    let bytes = left.clone().map(|file| file.bytes).sum();
+    let log = left
+        .filter(|file| file.role == "wal" && seen.engine == "sqlite")
+        .find_map(|file| wal::read(File::open(&file.path).ok()?).ok()?);
+    (!paths.is_empty()).then_some(Left { names, paths, bytes, log })
+}
+
+/// Whether what lies beside a database is surely its own and whole, and everybody who uses it can be
+/// seen; otherwise why not.
+fn belongs(path: &Path, seen: &Seen, left: &Left) -> Result<(), String> {
+    let facts = |path: &Path| {
+        platform::facts_of_link(path).map_err(|error| format!("it cannot be looked at: {error}"))
+    };
+    let database = facts(path)?;
+    for file in &left.paths {
+        let beside = facts(file)?;
+        if database.links != 1 || beside.links != 1 {
+            return Err(
+                "it, or what lies beside it, has several names: which log belongs to which \
+                        cannot be told"
+                    .to_owned(),
+            );
+        }
+        if beside.user != database.user {
+            return Err("it and what lies beside it belong to different users".to_owned());
+        }
+    }
+    let directory = facts(path.parent().unwrap_or(Path::new("/")))?;
+    let is_trusted = [0, database.user, host::user()].contains(&directory.user);
+    if host::user() == 0 && !(is_trusted && [0, directory.user].contains(&database.user)) {
+        return Err("root leaves it alone: it lies in the directory of another user".to_owned());
+    }
+    let layers = file_system::overlay_layers();
+    if path.ancestors().any(|above| layers.iter().any(|layer| above.ends_with(layer))) {
+        return Err(
+            "it lies in a layer of an overlay file system, whose users' locks are not seen \
+                    here; run dbguard fix where it is mounted, as in the container"
+                .to_owned(),
+        );
+    }
+    let Some(log) = left.log else { return Ok(()) };
+    if seen.journal_mode == Some("rollback") || seen.page_bytes != Some(log.page_bytes) {
+        return Err(
+            "the log beside it is not its own: the database was replaced; keep both".to_owned()
+        );
+    }
+    if log.is_damaged {
+        return Err(
+            "the log is damaged before its end: whoever opens the database drops the commits \
+                    after that; copy both files first"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Returns how much longer the database will be.
+fn growth(seen: &Seen, left: &Left) -> u64 {
+    let now = seen.bytes.unwrap_or(0);
+    match left.log {
+        Some(log) => (u64::from(log.pages_after) * u64::from(log.page_bytes)).saturating_sub(now),
+        // A transaction that is rolled back makes it shorter.
+        None if seen.engine == "sqlite" => 0,
+        None => left.bytes,
+    }
 }
 
 /// Returns who has dbguard's own lock of a database.
@@ -314,46 +405,28 @@ fn in_use(seen: &Seen) -> Option<String> {
     Some(format!("{command} (pid {}) has it open", opener.pid))
 }
 
-/// Returns how many pages the logs of SQLite hold.
-fn pages(seen: &Seen, left: &Left) -> Option<u64> {
-    /// The header of a log, and that of each of its frames (SQLite, "WAL File Format").
-    const LOG: (u64, u64) = (32, 24);
-    /// What a journal has besides the content of each page: its number and a checksum.
-    const JOURNAL: u64 = 8;
-    let page = u64::from(seen.page_bytes?);
-    let of = |file: &PathBuf| {
-        let bytes = fs::metadata(file).ok()?.len();
-        match file.as_os_str().as_encoded_bytes().ends_with(b"-wal") {
-            true => bytes.checked_sub(LOG.0)?.checked_div(page + LOG.1),
-            false => bytes.checked_div(page + JOURNAL),
-        }
-    };
-    left.paths.iter().map(of).sum()
-}
-
 fn holds_something(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|facts| facts.len() > 0)
 }
 
-/// Copies a file into a directory under its name, or the next that is free, and onto the disk.
+/// Copies a file into a directory, for its owner alone, and onto the disk. The copy is called like
+/// no log, so that no engine takes it for that of another database.
 fn copy_aside(file: &Path, directory: &Path) -> io::Result<()> {
-    const MOST: u32 = 10_000;
     fs::create_dir_all(directory)?;
-    let name = file.file_name().unwrap_or_default();
-    for number in 0..MOST {
-        let mut name = name.to_os_string();
-        if number > 0 {
-            name.push(format!(".{number}"));
-        }
-        match File::create_new(directory.join(name)) {
-            Ok(mut copy) => {
-                io::copy(&mut File::open(file)?, &mut copy)?;
-                copy.sync_all()?;
-                return File::open(directory)?.sync_all();
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let at = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+    let seen = platform::facts_of_link(file)?;
+    let from = File::open(file)?;
+    // Not through a link that was put in its place.
+    if platform::facts(&from)?.id != seen.id || !seen.regular {
+        return Err(io::Error::other("it was replaced meanwhile"));
     }
-    Err(io::Error::from(io::ErrorKind::AlreadyExists))
+    let mut copy = tempfile::Builder::new()
+        .prefix(&format!("{name}.{at}."))
+        .suffix(".backup")
+        .tempfile_in(directory)?;
+    io::copy(&mut &from, &mut copy)?;
+    copy.as_file().sync_all()?;
+    copy.keep().map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()
 }

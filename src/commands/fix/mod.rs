@@ -19,7 +19,7 @@ use super::{End, print};
 use crate::cli::fix_args::FixRequest;
 use crate::cli::settings::Settings;
 use crate::error::Failure;
-use crate::fix::{Action, Assumed, Item, Policy, Standing, Taken, clear, undo};
+use crate::fix::{Action, Assumed, Item, Policy, Standing, Taken, before, clear, undo};
 use crate::lock::{self, ClaimId, Cleaned, Fate, Part};
 use crate::outcome::Outcome;
 use crate::probe::{Candidate, Leftovers, Search, candidate, leftovers_below};
@@ -158,13 +158,15 @@ impl Found {
     /// A file that was named: as what its name says, and as a database.
     fn one(&mut self, path: &Path, is_link: bool, is_pid_file: &(dyn Fn(&Path) -> bool + Sync)) {
         let kind = if is_link { Kind::Link } else { Kind::File };
-        if let Some(candidate) = candidate(path, kind, is_pid_file) {
-            self.sort_in(candidate);
-        }
+        let candidate = candidate(path, kind, is_pid_file);
+        let is_lock = matches!(candidate, Some(Candidate::Lock(_) | Candidate::Aside(_)));
+        candidate.into_iter().for_each(|candidate| self.sort_in(candidate));
         if let Some(parent) = path.parent() {
             self.states.insert((parent.to_path_buf(), Some(path.to_path_buf())));
         }
-        self.databases.insert(path.to_path_buf());
+        if !is_lock {
+            self.databases.insert(path.to_path_buf());
+        }
     }
 }
 
@@ -205,11 +207,11 @@ fn aside(path: &Path, locks: &mut BTreeSet<PathBuf>, request: &FixRequest) -> Op
         }
         Ok(Taken::Away) => {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let before = name.rsplit_once(crate::probe::ASIDE).map(|(before, _)| before);
-            let back = before.map(|before| path.with_file_name(before));
+            let back = before(name).map(|before| path.with_file_name(before));
             locks.extend(back.filter(|back| back.symlink_metadata().is_ok()));
             Some(item(Standing::Stale, reason(), Action::Removed))
         }
+        Ok(Taken::InUse(why)) => Some(item(Standing::Live, why, Action::Kept)),
         Ok(Taken::Kept(why)) => Some(item(Standing::Unknown, why, Action::Kept)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => {

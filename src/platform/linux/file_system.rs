@@ -86,6 +86,40 @@ pub fn of(path: &Path) -> Option<FileSystem> {
     Some(FileSystem { type_name, network, mount_point, is_overlay })
 }
 
+/// Returns the directories that overlay file systems of any process lay over one another: what is in
+/// them is the same file as above, with other locks (`upperdir` and `lowerdir` in mountinfo).
+///
+/// Only of processes that may be looked into, so only root knows them all.
+pub fn overlay_layers() -> Vec<PathBuf> {
+    let mut seen = std::collections::HashSet::new();
+    let mut layers = Vec::new();
+    for (pid, _) in super::process::all() {
+        // One look at each mount namespace.
+        let Ok(namespace) = fs::read_link(format!("/proc/{pid}/ns/mnt")) else { continue };
+        if !seen.insert(namespace) {
+            continue;
+        }
+        let mounts = fs::read(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+        layers.extend(mounts.split(|byte| *byte == b'\n').flat_map(layers_of));
+    }
+    layers.sort();
+    layers.dedup();
+    layers
+}
+
+/// Returns the layers in a line of mountinfo.
+fn layers_of(line: &[u8]) -> Vec<PathBuf> {
+    let is_overlay = words(line).skip_while(|word| *word != "-").nth(1) == Some("overlay");
+    let options = line.split(|byte| *byte == b' ').next_back().filter(|_| is_overlay);
+    let of = |option: &[u8]| -> Vec<PathBuf> {
+        let value =
+            ["upperdir=", "lowerdir="].iter().find_map(|name| option.strip_prefix(name.as_bytes()));
+        let parts = value.unwrap_or_default().split(|byte| *byte == b':');
+        parts.filter(|part| !part.is_empty()).map(unescape).collect()
+    };
+    options.into_iter().flat_map(|all| all.split(|byte| *byte == b',').flat_map(of)).collect()
+}
+
 /// Returns how much a user may still write where a path is, `None` if that cannot be told.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let facts = rustix::fs::statvfs(path).ok()?;

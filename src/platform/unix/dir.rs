@@ -203,6 +203,19 @@ impl Dir {
         Ok(())
     }
 
+    /// Whether the directory has names that [`Self::each_name`] leaves out.
+    pub fn has_other_names(&self) -> io::Result<bool> {
+        let mut few = [MaybeUninit::uninit(); FEW_BYTES];
+        fs::seek(&self.descriptor, fs::SeekFrom::Start(0))?;
+        let mut listing = RawDir::new(&self.descriptor, &mut few);
+        while let Some(entry) = listing.next() {
+            if entry?.file_name().to_str().is_err() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Lists the directory if one call with this buffer reaches its end.
     fn list(&self, buffer: &mut [MaybeUninit<u8>]) -> io::Result<Option<Vec<(String, bool)>>> {
         fs::seek(&self.descriptor, fs::SeekFrom::Start(0))?;
