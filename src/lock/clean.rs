@@ -291,7 +291,7 @@ fn empty(place: &LockDir) -> Result<(), &'static str> {
     };
     let is_known = |(name, is_dir): &(String, bool)| match is_dir {
         true => matches!(name.as_str(), "queue" | "held" | "keys"),
-        false => matches!(name.as_str(), "lock" | "ticket" | "fence" | "stats.log"),
+        false => matches!(name.as_str(), "lock" | "ticket" | "fence" | "stats.log" | "stats.new"),
     };
     if !names.iter().all(is_known) {
         return Err("it holds something that is not dbguard's");
@@ -368,7 +368,7 @@ fn discarded(container: &Dir, name: &str, place: &LockDir) -> io::Result<Fate> {
 
 /// Removes everything of ours by name, `lock` last of the files. What is not empty stays.
 fn emptied(place: &LockDir) -> io::Result<()> {
-    for file in ["stats.log", "ticket", "fence", "lock"] {
+    for file in ["stats.new", "stats.log", "ticket", "fence", "lock"] {
         fault("clean-file")?;
         missing_is_fine(place.root.remove(file))?;
         step("clean-file");

@@ -51,6 +51,7 @@ mod party;
 mod queue;
 mod resource;
 mod settle;
+pub mod stats;
 mod view;
 mod vigil;
 
