@@ -2,10 +2,12 @@
 //! uses one is disturbed, and what cannot be proved is left alone.
 
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::fix_crew::{assert_done, fix, fixed, item, last, leave_journal, leave_log};
-use crate::info_crew::{CONNECT, Client};
+use crate::info_crew::{CONNECT, Client, first};
+use crate::process::until;
 use crate::scene::{Scene, have, have_hooks, is_root, skip};
 use crate::sql_crew::{ask, assert_sound, database, have_duckdb};
 
@@ -236,18 +238,13 @@ fn a_log_of_duckdb_is_replayed() {
          db.execute('set checkpoint_threshold=\\'1TB\\'')\ndb.execute('insert into t values(-1)')"
     );
     Client::doing(&scene, &new).process().kill();
-    let words = [
-        "old.duckdb",
-        "-c",
-        sql,
-        "-c",
-        "INSERT INTO t VALUES(-1)",
-        "-c",
-        ".system touch up; sleep 600",
-    ];
-    let mut old = scene.run("duckdb", words).spawn();
+    let mut old = scene.run("duckdb", ["old.duckdb"]).spawn_fed();
+    writeln!(old.input(), "{sql};\nINSERT INTO t VALUES(-1);\n.shell touch up").expect("it reads");
     old.until("it has written", || scene.path("up").exists());
-    old.kill();
+    // The command may be a script that starts the shell, which goes with its group.
+    let group = rustix::process::Pid::from_raw(old.pid().cast_signed()).expect("not 0");
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).expect("it lives");
+    until("nobody has it", || first(&scene, "old.duckdb") == "free");
     for name in ["new.duckdb", "old.duckdb"] {
         assert!(scene.path(format!("{name}.wal")).exists(), "{}", scene.describe());
     }
@@ -262,7 +259,7 @@ fn a_log_of_duckdb_is_replayed() {
     };
     assert_eq!((count("new.duckdb"), count("old.duckdb")), ("1001\n".into(), "1001\n".into()));
     let words = ["-csv", "-noheader", "old.duckdb", "-c", "SELECT count(*) FROM t"];
-    scene.run("duckdb", words).run().expect(0).answers("1001\n");
+    scene.run("duckdb", words).run().expect(0).answers("1001");
 }
 
 /// A redb that was not closed is repaired by its next writer, and by nobody else.
