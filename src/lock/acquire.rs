@@ -111,7 +111,7 @@ fn attempt(
     {
         stats::count_failure(&resource, failure);
     }
-    Ok(result?.map(|holds| Guard::new(resource, holds, asked)))
+    Ok(result?.map(|holds| Guard::new(resource, holds, asked, request.purpose)))
 }
 
 /// Returns what an error counts as, if it is one of those that are counted.

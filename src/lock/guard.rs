@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::LockError;
-use super::acquire::under;
+use super::acquire::{Purpose, under};
 use super::claim::{Claim, ClaimId, Record, Under, held_name};
 use super::lockdir::LockDir;
 use super::mode::Mode;
@@ -93,8 +93,8 @@ pub struct Guard {
     holds: Vec<Hold>,
     /// When it was asked for, and when it was granted.
     times: (Instant, Instant),
-    /// What is counted when it is given back.
-    events: Vec<Event>,
+    /// What is counted when it is given back; `None` if it was only to be seen.
+    events: Option<Vec<Event>>,
 }
 
 /// What became of a lock that was given back.
@@ -106,15 +106,20 @@ pub struct Released {
 }
 
 impl Guard {
-    pub(super) fn new(resource: Resource, holds: Vec<Hold>, asked: Instant) -> Self {
+    pub(super) fn new(
+        resource: Resource,
+        holds: Vec<Hold>,
+        asked: Instant,
+        purpose: Purpose,
+    ) -> Self {
         let recovered = holds.iter().map(|hold| hold.recovered).sum();
-        let events = vec![Event::Recovered; recovered];
+        let events = (purpose == Purpose::Hold).then(|| vec![Event::Recovered; recovered]);
         Self { resource, holds, times: (asked, Instant::now()), events }
     }
 
     /// Has something counted once the lock is given back.
     pub fn count(&mut self, event: Event) {
-        self.events.push(event);
+        self.events.iter_mut().for_each(|events| events.push(event));
     }
 
     /// Returns what is locked.
@@ -205,7 +210,7 @@ impl Guard {
             released.lost.extend(hold.release(&|| joined(&self.resource.path)));
         }
         if !released.lost.is_empty() {
-            self.events.push(Event::Failed(Failure::LockLost));
+            self.count(Event::Failed(Failure::LockLost));
         }
         self.tell(ended);
         released
@@ -213,17 +218,15 @@ impl Guard {
 
     /// Counts the grant, now that nobody waits for it any more. One below another is part of it.
     fn tell(&mut self, ended: Instant) {
-        if self.is_joined() {
-            return;
-        }
+        let Some(mut events) = self.events.take().filter(|_| !self.is_joined()) else { return };
         let (asked, granted) = self.times;
-        self.events.push(Event::Held {
+        events.push(Event::Held {
             mode: self.mode(),
             contended: self.has_waited(),
             wait: granted.saturating_duration_since(asked),
             hold: ended.saturating_duration_since(granted),
         });
-        stats::append(self.holds[0].place(), &self.events);
+        stats::append(self.holds[0].place(), &events);
     }
 
     /// Closes the descriptors and nothing more: whoever inherited them keeps the lock.

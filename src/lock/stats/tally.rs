@@ -1,17 +1,14 @@
 //! What is counted: events as lines, and their sum; pure.
 //!
-//! A file of statistics begins with the sum so far, one line of JSON, if it has been folded; every
-//! other line is one event. Lines that are not understood count for nothing.
+//! A log has one event a line; lines that are not understood count for nothing. A sum is JSON, with
+//! the name of the log that was added to it last.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::times::{Times, microseconds};
 use crate::lock::mode::Mode;
-
-/// How many sizes of a time are told apart: the n-th is below 2^n microseconds, and the last is
-/// whatever takes longer, half an hour and more.
-pub const SIZES: usize = 32;
 
 /// Why a lock was not had, or not to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +107,6 @@ pub enum Event {
     },
 }
 
-fn microseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
 impl Event {
     /// Returns the line, which ends with a newline; `at` is in milliseconds since 1970.
     pub fn line(self, at: u64) -> String {
@@ -152,59 +145,6 @@ impl Event {
             }
             _ => return None,
         })
-    }
-}
-
-/// The times of something: how many, how long together, the longest, and how they spread.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Times {
-    /// How many.
-    pub count: u64,
-    /// All together, in microseconds.
-    pub total: u64,
-    /// The longest, in microseconds.
-    pub max: u64,
-    /// How many there are of each size; see [`SIZES`].
-    pub sizes: [u64; SIZES],
-}
-
-impl Times {
-    fn add(&mut self, time: Duration) {
-        let time = microseconds(time);
-        self.count = self.count.saturating_add(1);
-        self.total = self.total.saturating_add(time);
-        self.max = self.max.max(time);
-        let size = (u64::BITS - time.leading_zeros()) as usize;
-        let size = &mut self.sizes[size.min(SIZES - 1)];
-        *size = size.saturating_add(1);
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.count = self.count.saturating_add(other.count);
-        self.total = self.total.saturating_add(other.total);
-        self.max = self.max.max(other.max);
-        for (size, more) in self.sizes.iter_mut().zip(other.sizes) {
-            *size = size.saturating_add(more);
-        }
-    }
-
-    /// Returns the average.
-    pub fn mean(&self) -> Duration {
-        Duration::from_micros(self.total.checked_div(self.count).unwrap_or(0))
-    }
-
-    /// Returns the time that so many per cent do not exceed, to the next power of two.
-    pub fn percentile(&self, percent: u64) -> Duration {
-        let wanted = self.count.saturating_mul(percent).div_ceil(100);
-        let mut seen = 0_u64;
-        for (size, count) in self.sizes.iter().enumerate() {
-            seen = seen.saturating_add(*count);
-            if seen >= wanted && *count > 0 {
-                return Duration::from_micros((1_u64 << size).saturating_sub(1).min(self.max));
-            }
-        }
-        Duration::from_micros(self.max)
     }
 }
 
@@ -299,27 +239,37 @@ pub struct Tally {
     pub sql: Batches,
 }
 
+/// A sum as it is written.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Sum {
+    #[serde(flatten)]
+    tally: Tally,
+    merged: String,
+}
+
 impl Tally {
-    /// Reads a file of statistics: the sum in its first line, if it is one, and every event.
-    pub fn read(content: &[u8]) -> Self {
+    /// Reads a log.
+    pub fn read(log: &[u8]) -> Self {
         let mut tally = Self::default();
-        for (number, line) in content.split(|byte| *byte == b'\n').enumerate() {
-            if number == 0
-                && let Some(sum) = line.strip_prefix(b"= ")
-            {
-                tally = serde_json::from_slice(sum).unwrap_or_default();
-            } else if let Some((event, at)) = std::str::from_utf8(line).ok().and_then(Event::parse)
-            {
+        for line in log.split(|byte| *byte == b'\n') {
+            if let Some((event, at)) = std::str::from_utf8(line).ok().and_then(Event::parse) {
                 tally.count(event, at);
             }
         }
         tally
     }
 
-    /// Returns the line that a file of statistics begins with.
-    pub fn line(&self) -> String {
-        let json = serde_json::to_string(self).unwrap_or_default();
-        format!("= {json}\n")
+    /// Reads a sum and the name of the log that was added last; nothing if it is none.
+    pub fn read_sum(content: &[u8]) -> (Self, String) {
+        let sum: Sum = serde_json::from_slice(content).unwrap_or_default();
+        (sum.tally, sum.merged)
+    }
+
+    /// Returns the line that [`Tally::read_sum`] reads.
+    pub fn line(&self, merged: &str) -> String {
+        let sum = Sum { tally: *self, merged: merged.to_owned() };
+        serde_json::to_string(&sum).unwrap_or_default() + "\n"
     }
 
     fn count(&mut self, event: Event, at: u64) {
@@ -428,9 +378,9 @@ mod tests {
         assert_eq!((tally.failed(), tally.recovered), (7, 1));
         assert_eq!((tally.sql.batches, tally.sql.failed(), tally.sql.retries), (5, 4, 10));
         let (first, second) = lines.split_at(40);
-        let folded = Tally::read(first.concat().as_bytes()).line() + &second.concat();
-        assert_eq!(Tally::read(folded.as_bytes()), tally);
-        let mut both = Tally::read(first.concat().as_bytes());
+        let line = Tally::read(first.concat().as_bytes()).line("stats.fold-1");
+        let (mut both, merged) = Tally::read_sum(line.as_bytes());
+        assert_eq!(merged, "stats.fold-1");
         both.merge(&Tally::read(second.concat().as_bytes()));
         assert_eq!(both, tally);
     }
@@ -460,8 +410,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_content_is_read(content in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let tally = Tally::read(&content);
-            let _sum = Tally::read(tally.line().as_bytes());
+            let _tally = Tally::read(&content);
+            let _sum = Tally::read_sum(&content);
         }
     }
 }
