@@ -35,6 +35,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('sql', 'sql', [CompletionResultType]::ParameterValue, 'Run SQL on a database under its lock')
             [CompletionResult]::new('info', 'info', [CompletionResultType]::ParameterValue, 'Say who holds a database, who waits, and what is blocked')
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Clear what dead processes left behind, and nothing else')
+            [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Say how often locks were had, waited for and missed')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -165,6 +166,21 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'dbguard;stats' {
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How to print them [default: text, or json with --json]')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write to FILE, which is replaced at once or not at all')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Where the locks'' files are, if not in .dbguard beside the database')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('--reset', '--reset', [CompletionResultType]::ParameterName, 'Forget what was counted, and print it one last time')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'dbguard;wait' {
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Lock only the part of the database called NAME, such as a tenant or a shard')
             [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Lock only the part of the database called NAME, such as a tenant or a shard')
@@ -235,6 +251,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('sql', 'sql', [CompletionResultType]::ParameterValue, 'Run SQL on a database under its lock')
             [CompletionResult]::new('info', 'info', [CompletionResultType]::ParameterValue, 'Say who holds a database, who waits, and what is blocked')
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Clear what dead processes left behind, and nothing else')
+            [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Say how often locks were had, waited for and missed')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -252,6 +269,9 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             break
         }
         'dbguard;help;fix' {
+            break
+        }
+        'dbguard;help;stats' {
             break
         }
         'dbguard;help;wait' {

@@ -40,6 +40,9 @@ _dbguard() {
             dbguard,sql)
                 cmd="dbguard__subcmd__sql"
                 ;;
+            dbguard,stats)
+                cmd="dbguard__subcmd__stats"
+                ;;
             dbguard,wait)
                 cmd="dbguard__subcmd__wait"
                 ;;
@@ -67,6 +70,9 @@ _dbguard() {
             dbguard__subcmd__help,sql)
                 cmd="dbguard__subcmd__help__subcmd__sql"
                 ;;
+            dbguard__subcmd__help,stats)
+                cmd="dbguard__subcmd__help__subcmd__stats"
+                ;;
             dbguard__subcmd__help,wait)
                 cmd="dbguard__subcmd__help__subcmd__wait"
                 ;;
@@ -77,7 +83,7 @@ _dbguard() {
 
     case "${cmd}" in
         dbguard)
-            opts="-q -v -h -V --json --quiet --verbose --color --help --version exec sql info fix wait path completions man help"
+            opts="-q -v -h -V --json --quiet --verbose --color --help --version exec sql info fix stats wait path completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -272,7 +278,7 @@ _dbguard() {
             return 0
             ;;
         dbguard__subcmd__help)
-            opts="exec sql info fix wait path completions man help"
+            opts="exec sql info fix stats wait path completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -397,6 +403,20 @@ _dbguard() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dbguard__subcmd__help__subcmd__stats)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dbguard__subcmd__help__subcmd__wait)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -449,7 +469,7 @@ _dbguard() {
             return 0
             ;;
         dbguard__subcmd__man)
-            opts="-q -v -h --json --quiet --verbose --color --help dbguard exec sql info fix wait path completions man"
+            opts="-q -v -h --json --quiet --verbose --color --help dbguard exec sql info fix stats wait path completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -643,6 +663,50 @@ _dbguard() {
                     ;;
                 --label)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=()
+            return 0
+            ;;
+        dbguard__subcmd__stats)
+            opts="-q -v -h --format --output --reset --lock-dir --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text json prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --lock-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 --color)

@@ -32,6 +32,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand sql 'Run SQL on a database under its lock'
             cand info 'Say who holds a database, who waits, and what is blocked'
             cand fix 'Clear what dead processes left behind, and nothing else'
+            cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -157,6 +158,20 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dbguard;stats'= {
+            cand --format 'How to print them [default: text, or json with --json]'
+            cand --output 'Write to FILE, which is replaced at once or not at all'
+            cand --lock-dir 'Where the locks'' files are, if not in .dbguard beside the database'
+            cand --color 'When to use colour [default: auto]'
+            cand --reset 'Forget what was counted, and print it one last time'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dbguard;wait'= {
             cand -k 'Lock only the part of the database called NAME, such as a tenant or a shard'
             cand --key 'Lock only the part of the database called NAME, such as a tenant or a shard'
@@ -223,6 +238,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand sql 'Run SQL on a database under its lock'
             cand info 'Say who holds a database, who waits, and what is blocked'
             cand fix 'Clear what dead processes left behind, and nothing else'
+            cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -236,6 +252,8 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;help;info'= {
         }
         &'dbguard;help;fix'= {
+        }
+        &'dbguard;help;stats'= {
         }
         &'dbguard;help;wait'= {
         }

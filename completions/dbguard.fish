@@ -36,6 +36,7 @@ complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "exec" -d 'Run a com
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "sql" -d 'Run SQL on a database under its lock'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "info" -d 'Say who holds a database, who waits, and what is blocked'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "fix" -d 'Clear what dead processes left behind, and nothing else'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "stats" -d 'Say how often locks were had, waited for and missed'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "wait" -d 'Wait until the locks could be had'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "path" -d 'Print the file that is locked for a database'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -142,6 +143,19 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -l json -d 'Print J
 complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l format -d 'How to print them [default: text, or json with --json]' -r -f -a "text\t'For people'
+json\t'One document'
+prometheus\t'The text format of Prometheus'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l output -d 'Write to FILE, which is replaced at once or not at all' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l lock-dir -d 'Where the locks\' files are, if not in .dbguard beside the database' -r -f -a "(__fish_complete_directories)"
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l reset -d 'Forget what was counted, and print it one last time'
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s k -l key -d 'Lock only the part of the database called NAME, such as a tenant or a shard' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s w -l timeout -d 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s E -l conflict-exit-code -d 'Exit with N instead of 75 or 124 when the lock was not obtained' -r
@@ -186,12 +200,13 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand man" -l json -d 'Print J
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix wait path completions man help" -f -a "exec" -d 'Run a command alone on a database'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix wait path completions man help" -f -a "sql" -d 'Run SQL on a database under its lock'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix wait path completions man help" -f -a "info" -d 'Say who holds a database, who waits, and what is blocked'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix wait path completions man help" -f -a "fix" -d 'Clear what dead processes left behind, and nothing else'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix wait path completions man help" -f -a "wait" -d 'Wait until the locks could be had'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix wait path completions man help" -f -a "path" -d 'Print the file that is locked for a database'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix wait path completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix wait path completions man help" -f -a "man" -d 'Print a page of the manual'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix wait path completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait path completions man help" -f -a "exec" -d 'Run a command alone on a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait path completions man help" -f -a "sql" -d 'Run SQL on a database under its lock'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait path completions man help" -f -a "info" -d 'Say who holds a database, who waits, and what is blocked'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait path completions man help" -f -a "fix" -d 'Clear what dead processes left behind, and nothing else'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait path completions man help" -f -a "stats" -d 'Say how often locks were had, waited for and missed'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait path completions man help" -f -a "wait" -d 'Wait until the locks could be had'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait path completions man help" -f -a "path" -d 'Print the file that is locked for a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait path completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait path completions man help" -f -a "man" -d 'Print a page of the manual'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait path completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -57,6 +57,10 @@ const FILES: &[(&str, &str)] = &[
     (".dbguard/NAME/queue/", "The claims of those who wait, by number."),
     (".dbguard/NAME/held/", "The claims of those who hold the lock."),
     (".dbguard/NAME/keys/KEY/", "The same again for a key."),
+    (
+        ".dbguard/NAME/stats.log",
+        "What was counted: one line a grant, now and then folded into stats.sum.",
+    ),
     (".dbguard/.gitignore", "Keeps git away from the rest."),
 ];
 
@@ -70,6 +74,22 @@ const STATUS_FIELDS: &[(&str, &str)] = &[
     ("exit_code", "How dbguard exits."),
     ("signal", "The signal that ended the command, or null."),
     ("retries", "How often the command was run again."),
+];
+
+/// The fields of the document of `dbguard stats --json`.
+const STATS_FIELDS: &[(&str, &str)] = &[
+    ("schema", "The version of this document: 1."),
+    (
+        "resources",
+        "One object for each database: path, acquisitions (shared, exclusive), contended, failures \
+         (timeout, would_block, deadlock, interrupted, native_busy, lock_lost, max_hold), wait_ms, \
+         hold_ms, active, recovered_holders, last_acquired, sql (batches, retries, errors, run_ms).",
+    ),
+    (
+        "wait_ms, hold_ms, run_ms",
+        "total, mean, max, and the percentiles p50, p90 and p99 to the next power of two of \
+         microseconds, all in whole milliseconds.",
+    ),
 ];
 
 /// A titled list of terms and their meanings.
@@ -104,7 +124,7 @@ pub fn sections(verb: &str) -> Vec<Section> {
             section("Output", fix_manual::WORDS),
             section("What is a proof", fix_manual::PROOFS),
         ],
-        "wait" | "path" | "completions" | "man" => Vec::new(),
+        "stats" | "wait" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
     }
 }
@@ -132,6 +152,7 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             section("The document of --json", fix_manual::DOCUMENT),
             files,
         ],
+        "stats" => vec![section("The document of --json", STATS_FIELDS), files],
         "wait" | "path" | "dbguard" => vec![files],
         _ => Vec::new(),
     }

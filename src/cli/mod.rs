@@ -26,6 +26,7 @@ mod phrases;
 pub mod settings;
 pub mod sql_args;
 mod sql_manual;
+pub mod stats_args;
 mod usage;
 pub mod wait_args;
 pub mod words;
@@ -41,11 +42,13 @@ use crate::cli::info_args::InfoArgs;
 use crate::cli::output_args::OutputArgs;
 use crate::cli::path_args::PathArgs;
 use crate::cli::sql_args::SqlArgs;
+use crate::cli::stats_args::StatsArgs;
 use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 8] = ["exec", "sql", "info", "fix", "wait", "path", "completions", "man"];
+pub const VERBS: [&str; 9] =
+    ["exec", "sql", "info", "fix", "stats", "wait", "path", "completions", "man"];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub enum Request {
     Info(InfoArgs),
     /// Clear what dead processes left behind.
     Fix(FixArgs),
+    /// Tell how locks were used.
+    Stats(StatsArgs),
     /// Wait until locks could be had.
     Wait(WaitArgs),
     /// Print the lock file of a database.
@@ -110,6 +115,7 @@ enum Verb {
     Sql(Box<SqlArgs>),
     Info(InfoArgs),
     Fix(FixArgs),
+    Stats(StatsArgs),
     Wait(WaitArgs),
     Path(PathArgs),
     Completions(CompletionsArgs),
@@ -195,6 +201,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Sql(sql) => Request::Sql(sql),
         Verb::Info(info) => Request::Info(info),
         Verb::Fix(fix) => Request::Fix(fix),
+        Verb::Stats(stats) => Request::Stats(stats),
         Verb::Wait(wait) => Request::Wait(wait),
         Verb::Path(path) => Request::Path(path),
         Verb::Completions(completions) => Request::Completions(completions.shell),
@@ -213,7 +220,7 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
             }
             usage::check_no_command(&usage::verb_first(arguments))
         }
-        Request::Sql(_) | Request::Info(_) | Request::Fix(_) => Ok(()),
+        Request::Sql(_) | Request::Info(_) | Request::Fix(_) | Request::Stats(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Completions(_) | Request::Man(_) => Ok(()),
     }

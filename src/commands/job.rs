@@ -16,6 +16,7 @@ use super::{End, exec, explain, native, retry};
 use crate::cli::exec_args::{ExecRequest, Keeping, Run, Start};
 use crate::cli::settings::Settings;
 use crate::error::Failure;
+use crate::lock::stats::{Event, Failure as Miss};
 use crate::lock::{ClaimId, Patience, Purpose};
 use crate::outcome::Outcome;
 use crate::platform::signals::{Arrival, Origin, SignalMask};
@@ -175,7 +176,10 @@ impl Job<'_> {
         supervisor.is_over().then_some(over)
     }
 
-    fn finish(&self, locks: Locks, run: supervise::Run, status: &mut Status) -> End {
+    fn finish(&self, mut locks: Locks, run: supervise::Run, status: &mut Status) -> End {
+        if run.ending == Ending::MaxHold {
+            locks.count(Event::Failed(Miss::MaxHold));
+        }
         let outcome = match run.ending {
             Ending::Exited(code) => Outcome::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
             Ending::Signaled(signal) => Outcome::Signaled(u8::try_from(signal).unwrap_or(0)),

@@ -15,7 +15,7 @@ use crate::cli::settings::Settings;
 use crate::error::Failure;
 use crate::lock::{
     ClaimId, Guard, HELD_VARIABLE, HeldList, LockError, Mode, Patience, Purpose, Request, Resource,
-    Target, acquire, in_canonical_order,
+    Target, acquire, in_canonical_order, stats,
 };
 use crate::native::{Engine, Want};
 use crate::outcome::Outcome;
@@ -56,6 +56,11 @@ impl Locks {
         let mut guards: Vec<_> = self.order.iter().zip(&self.guards).collect();
         guards.sort_unstable_by_key(|(place, _)| **place);
         guards.into_iter().map(|(_, guard)| guard).collect()
+    }
+
+    /// Has something counted of each lock once it is given back.
+    pub fn count(&mut self, event: stats::Event) {
+        self.guards.iter_mut().for_each(|guard| guard.count(event));
     }
 
     /// Gives everything back in reverse order; returns the lock files that were lost.
@@ -118,7 +123,14 @@ pub fn take(wish: &Wish<'_>, settings: &Settings, voice: &Voice) -> Result<Locks
         guard.entries().into_iter().for_each(|entry| locks.held.push(entry));
         locks.guards.push(guard);
     }
-    settle_native(lock, &locks.guards, want(mode), &patience, None, &display, voice)?;
+    let settled = settle_native(lock, &locks.guards, want(mode), &patience, None, &display, voice);
+    if let Err(failure) = settled {
+        let is_busy = matches!(failure.outcome, Outcome::WouldBlock | Outcome::Timeout);
+        for guard in locks.guards.iter().filter(|_| is_busy) {
+            stats::count_failure(guard.resource(), stats::Failure::NativeBusy);
+        }
+        return Err(failure);
+    }
     Ok(locks)
 }
 

@@ -17,6 +17,7 @@ mod program;
 mod reserved;
 mod retry;
 mod sql;
+mod stats;
 mod status;
 mod survivors;
 mod voice;
@@ -90,6 +91,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Sql(arguments) => sql::sql(arguments.resolve(settings), settings, voice, id),
         Request::Info(arguments) => info::info(arguments.resolve(settings), voice),
         Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
+        Request::Stats(arguments) => stats::stats(&arguments.resolve(settings), voice),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
         Request::Path(arguments) => path::path(arguments.resolve(settings), voice),
         Request::Completions(_) | Request::Man(_) => Err(voice::defect("not a verb of locks")),

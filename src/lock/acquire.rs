@@ -17,6 +17,7 @@ use super::nested::{HeldList, Level, descend};
 use super::observer::Observer;
 use super::party;
 use super::resource::{Resource, Target};
+use super::stats::{self, Failure};
 use crate::platform::lock_table::LockMode;
 use crate::platform::{self, holders};
 
@@ -78,6 +79,7 @@ pub struct Request<'a> {
 /// # Errors
 /// See [`LockError`]. After an error nothing is held.
 pub fn acquire(request: &Request<'_>) -> Result<Guard, LockError> {
+    let asked = Instant::now();
     let mut last = PathBuf::new();
     for _ in 0..MOST_TRIES {
         let resource = Resource::resolve(request.target)?;
@@ -85,7 +87,7 @@ pub fn acquire(request: &Request<'_>) -> Result<Guard, LockError> {
             request.observer.resolved(&resource);
             last.clone_from(&resource.path);
         }
-        match attempt(request, resource) {
+        match attempt(request, resource, asked) {
             Ok(Some(guard)) if !guard.has_waited() || guard.is_current(request.target)? => {
                 return Ok(guard);
             }
@@ -98,19 +100,44 @@ pub fn acquire(request: &Request<'_>) -> Result<Guard, LockError> {
     Err(LockError::Unstable { path: last })
 }
 
-fn attempt(request: &Request<'_>, resource: Resource) -> Result<Option<Guard>, LockError> {
-    let root = LockDir::open(&resource)?;
+fn attempt(
+    request: &Request<'_>,
+    resource: Resource,
+    asked: Instant,
+) -> Result<Option<Guard>, LockError> {
+    let result = taken(request, &resource);
+    if let Err(error) = &result
+        && let Some(failure) = counted(error)
+    {
+        stats::count_failure(&resource, failure);
+    }
+    Ok(result?.map(|holds| Guard::new(resource, holds, asked, request.purpose)))
+}
+
+/// Returns what an error counts as, if it is one of those that are counted.
+fn counted(error: &LockError) -> Option<Failure> {
+    match error {
+        LockError::Timeout(_) => Some(Failure::Timeout),
+        LockError::WouldBlock(_) | LockError::QueueFull { .. } => Some(Failure::WouldBlock),
+        LockError::Deadlock { .. } => Some(Failure::Deadlock),
+        LockError::Interrupted(_) => Some(Failure::Interrupted),
+        _ => None,
+    }
+}
+
+fn taken(request: &Request<'_>, resource: &Resource) -> Result<Option<Vec<Hold>>, LockError> {
+    let root = LockDir::open(resource)?;
     if request.target.lock_dir.is_some() {
-        refuse_two_places(&resource, request.target)?;
+        refuse_two_places(resource, request.target)?;
     }
     let Some(key) = &request.target.key else {
-        let hold = hold(request, &resource, root, request.mode)?;
-        return Ok(hold.map(|hold| Guard::new(resource, vec![hold])));
+        let hold = hold(request, resource, root, request.mode)?;
+        return Ok(hold.map(|hold| vec![hold]));
     };
     let below = root.key(&encode(key.as_bytes()))?;
-    let Some(whole) = hold(request, &resource, root, Mode::Shared)? else { return Ok(None) };
-    let Some(part) = hold(request, &resource, below, request.mode)? else { return Ok(None) };
-    Ok(Some(Guard::new(resource, vec![whole, part])))
+    let Some(whole) = hold(request, resource, root, Mode::Shared)? else { return Ok(None) };
+    let Some(part) = hold(request, resource, below, request.mode)? else { return Ok(None) };
+    Ok(Some(vec![whole, part]))
 }
 
 /// Who locks beside the database and who locks below a `--lock-dir` do not see each other.
@@ -148,10 +175,10 @@ fn hold(
         call.wait(|ticket| call.finish(ticket, false))?
     };
     drop(call);
-    let Some(Granted { fence, claim }) = granted else { return Ok(None) };
+    let Some(Granted { fence, claim, recovered }) = granted else { return Ok(None) };
     let id = request.id;
     tracing::debug!(lock = %level.place.path().display(), mode = mode.word(), at_once, "granted");
-    Ok(Some(Hold { level, lock, claim, id, mode, fence, waited: !at_once, over: false }))
+    Ok(Some(Hold { level, lock, claim, id, mode, fence, waited: !at_once, recovered, over: false }))
 }
 
 /// The file whose kernel lock is to be taken.

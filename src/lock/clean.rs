@@ -26,6 +26,7 @@ use super::mode::Mode;
 use super::name::encode;
 use super::queue;
 use super::settle::{Debt, Settled, Wait, debts};
+use super::stats;
 use crate::platform::lease::Lease;
 use crate::platform::step::{fault, step};
 use crate::platform::{self, Dir, host, try_lock_exclusive, unlock};
@@ -291,7 +292,7 @@ fn empty(place: &LockDir) -> Result<(), &'static str> {
     };
     let is_known = |(name, is_dir): &(String, bool)| match is_dir {
         true => matches!(name.as_str(), "queue" | "held" | "keys"),
-        false => matches!(name.as_str(), "lock" | "ticket" | "fence" | "stats.log"),
+        false => matches!(name.as_str(), "lock" | "ticket" | "fence") || stats::is_ours(name),
     };
     if !names.iter().all(is_known) {
         return Err("it holds something that is not dbguard's");
@@ -368,7 +369,13 @@ fn discarded(container: &Dir, name: &str, place: &LockDir) -> io::Result<Fate> {
 
 /// Removes everything of ours by name, `lock` last of the files. What is not empty stays.
 fn emptied(place: &LockDir) -> io::Result<()> {
-    for file in ["stats.log", "ticket", "fence", "lock"] {
+    let mut counts: Vec<String> = names_in(&place.root.child_to_list(".")?)?
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| stats::is_ours(name))
+        .collect();
+    counts.extend(["ticket", "fence", "lock"].map(str::to_owned));
+    for file in &counts {
         fault("clean-file")?;
         missing_is_fine(place.root.remove(file))?;
         step("clean-file");
@@ -411,19 +418,4 @@ pub fn clean_lock_dir(directory: &Path, dry_run: bool) -> Result<Vec<Cleaned>, L
         }
     }
     Ok(work.cleaned)
-}
-
-/// Returns the files of a directory that have a lock.
-pub fn locked_in(parent: &Path) -> Vec<PathBuf> {
-    let Ok(names) =
-        Dir::open(&parent.join(STATE)).and_then(|state| names_in(&state.child_to_list(".")?))
-    else {
-        return Vec::new();
-    };
-    let names: HashSet<String> = names.into_iter().map(|(name, _)| name).collect();
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let locked = entries.filter(|entry| names.contains(&encode(entry.file_name().as_bytes())));
-    let mut files: Vec<PathBuf> = locked.map(|entry| entry.path()).collect();
-    files.sort();
-    files
 }

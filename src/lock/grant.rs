@@ -19,6 +19,8 @@ use crate::platform::step::{fault, step};
 pub(super) struct Granted {
     pub(super) fence: Option<u64>,
     pub(super) claim: Option<Claim>,
+    /// How many dead holders left something that was dealt with.
+    pub(super) recovered: usize,
 }
 
 impl Call<'_> {
@@ -30,8 +32,8 @@ impl Call<'_> {
         held_already: bool,
     ) -> Result<Option<Granted>, LockError> {
         step("granted");
-        match self.check() {
-            Ok(true) => {}
+        let recovered = match self.check() {
+            Ok(Some(recovered)) => recovered,
             refused => {
                 self.withdraw(ticket);
                 if !held_already {
@@ -39,34 +41,36 @@ impl Call<'_> {
                 }
                 return refused.map(|_| None);
             }
-        }
+        };
         step("settled");
         let fence = self.count_fence();
         step("fenced");
         let claim = self.claim(ticket);
         step("held");
-        Ok(Some(Granted { fence, claim }))
+        Ok(Some(Granted { fence, claim, recovered }))
     }
 
     /// Whether we may run: the lock we hold is the one with the name, what we joined still
-    /// stands, and nothing of a dead holder works on. `false`: everything is taken anew.
-    fn check(&self) -> Result<bool, LockError> {
+    /// stands, and nothing of a dead holder works on. Returns how many dead holders there were;
+    /// `None`: everything is taken anew.
+    fn check(&self) -> Result<Option<usize>, LockError> {
         let named = self.level.place.still_names(self.lock);
         let path = self.level.place.lock_path();
         let current = named.map_err(|error| LockError::io("look at", &path, error))?;
         if !current || !self.level.is_intact() {
-            return Ok(false);
+            return Ok(None);
         }
-        self.settle().map(|()| true)
+        self.settle().map(Some)
     }
 
     /// Deals with what dead holders left: waits for their commands and joined calls.
-    fn settle(&self) -> Result<(), LockError> {
-        let Some(ledger) = self.ledger() else { return Ok(()) };
+    fn settle(&self) -> Result<usize, LockError> {
+        let Some(ledger) = self.ledger() else { return Ok(0) };
         let debts = settle::debts(ledger, self.mode);
         if debts.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
+        let count = debts.len();
         deadlock::refuse_own_descent(&debts, &self.resource.path)?;
         let failed = |error| LockError::io("settle what is left of", &self.resource.path, error);
         let mut open = Vec::new();
@@ -77,7 +81,7 @@ impl Call<'_> {
             }
         }
         if open.is_empty() {
-            return Ok(());
+            return Ok(count);
         }
         self.standing().leftover = open.iter().find_map(|debt| debt.command).map(|(pid, _)| pid);
         if self.request.patience.nonblock {
@@ -85,7 +89,8 @@ impl Call<'_> {
         }
         self.vigil(None, |vigil| {
             open.iter().try_for_each(|debt| self.wait_out(vigil, debt, ledger))
-        })
+        })?;
+        Ok(count)
     }
 
     fn wait_out(&self, vigil: &Vigil<'_>, debt: &Debt, ledger: &Ledger) -> Result<(), LockError> {

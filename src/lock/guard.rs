@@ -4,15 +4,17 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::LockError;
-use super::acquire::under;
+use super::acquire::{Purpose, under};
 use super::claim::{Claim, ClaimId, Record, Under, held_name};
 use super::lockdir::LockDir;
 use super::mode::Mode;
 use super::nested::Level;
 use super::resource::{Resource, Target};
 use super::settle::{Settled, Wait, end_inner};
+use super::stats::{self, Event, Failure};
 use crate::platform::step::step;
 use crate::platform::{self, FileId, process};
 
@@ -27,6 +29,8 @@ pub struct Hold {
     pub(super) fence: Option<u64>,
     /// It was not to be had at once.
     pub(super) waited: bool,
+    /// How many dead holders left something that was dealt with.
+    pub(super) recovered: usize,
     /// It is given back, or left to those who inherited it.
     pub(super) over: bool,
 }
@@ -87,6 +91,10 @@ pub struct Guard {
     resource: Resource,
     /// The whole database first, then the key.
     holds: Vec<Hold>,
+    /// When it was asked for, and when it was granted.
+    times: (Instant, Instant),
+    /// What is counted when it is given back; `None` if it was only to be seen.
+    events: Option<Vec<Event>>,
 }
 
 /// What became of a lock that was given back.
@@ -98,8 +106,20 @@ pub struct Released {
 }
 
 impl Guard {
-    pub(super) fn new(resource: Resource, holds: Vec<Hold>) -> Self {
-        Self { resource, holds }
+    pub(super) fn new(
+        resource: Resource,
+        holds: Vec<Hold>,
+        asked: Instant,
+        purpose: Purpose,
+    ) -> Self {
+        let recovered = holds.iter().map(|hold| hold.recovered).sum();
+        let events = (purpose == Purpose::Hold).then(|| vec![Event::Recovered; recovered]);
+        Self { resource, holds, times: (asked, Instant::now()), events }
+    }
+
+    /// Has something counted once the lock is given back.
+    pub fn count(&mut self, event: Event) {
+        self.events.iter_mut().for_each(|events| events.push(event));
     }
 
     /// Returns what is locked.
@@ -185,10 +205,28 @@ impl Guard {
     /// called first if there are any.
     pub fn release(mut self, joined: &dyn Fn(&Path)) -> Released {
         let mut released = Released::default();
+        let ended = Instant::now();
         for hold in self.holds.iter_mut().rev() {
             released.lost.extend(hold.release(&|| joined(&self.resource.path)));
         }
+        if !released.lost.is_empty() {
+            self.count(Event::Failed(Failure::LockLost));
+        }
+        self.tell(ended);
         released
+    }
+
+    /// Counts the grant, now that nobody waits for it any more. One below another is part of it.
+    fn tell(&mut self, ended: Instant) {
+        let Some(mut events) = self.events.take().filter(|_| !self.is_joined()) else { return };
+        let (asked, granted) = self.times;
+        events.push(Event::Held {
+            mode: self.mode(),
+            contended: self.has_waited(),
+            wait: granted.saturating_duration_since(asked),
+            hold: ended.saturating_duration_since(granted),
+        });
+        stats::append(self.holds[0].place(), &events);
     }
 
     /// Closes the descriptors and nothing more: whoever inherited them keeps the lock.
@@ -196,6 +234,7 @@ impl Guard {
         for hold in &mut self.holds {
             hold.over = true;
         }
+        self.tell(Instant::now());
     }
 
     fn last(&self) -> &Hold {

@@ -254,7 +254,7 @@ impl LockDir {
         }
     }
 
-    fn make(&self, name: &str) -> io::Result<File> {
+    pub(super) fn make(&self, name: &str) -> io::Result<File> {
         let file = self.root.make_file(name, self.manner.file)?;
         // The umask may have hidden bits that the database shows.
         platform::own(&file, self.manner.file, self.manner.owner)?;

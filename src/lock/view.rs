@@ -3,17 +3,22 @@
 //! Nothing is made, removed or changed, and the lock itself is not asked for. Claims are probed as
 //! every waiter probes them: shared, without blocking.
 
+use std::collections::HashSet;
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::LockError;
 use super::claim::{Look, Seen, parse_held_name};
-use super::lockdir::{Ledger, LockDir};
+use super::lockdir::{Ledger, LockDir, STATE};
 use super::mode::Mode;
+use super::name::{decode, encode};
 use super::party::{claimant, holding};
 use super::queue;
 use super::resource::Resource;
 use crate::error::Party;
+use crate::platform::Dir;
 
 /// More keys than this are not looked into.
 const MOST_KEYS: usize = 1_000;
@@ -116,4 +121,42 @@ pub fn mode_of(holders: &[Party]) -> Option<Mode> {
         _ if exclusive => Some(Mode::Exclusive),
         _ => Some(Mode::Shared),
     }
+}
+
+/// Returns the files of a directory that have a lock.
+pub fn locked_in(parent: &Path) -> Vec<PathBuf> {
+    let names: HashSet<String> = locks_in(parent).into_iter().collect();
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let locked = entries.filter(|entry| names.contains(&encode(entry.file_name().as_bytes())));
+    let mut files: Vec<PathBuf> = locked.map(|entry| entry.path()).collect();
+    files.sort();
+    files
+}
+
+/// Returns the names that have a lock in a directory, of files that exist and of others.
+pub fn named_in(parent: &Path) -> Vec<PathBuf> {
+    let mut files = locked_in(parent);
+    let name = |file: &PathBuf| encode(file.file_name().unwrap_or_default().as_bytes());
+    let known: HashSet<String> = files.iter().map(name).collect();
+    let others = locks_in(parent).into_iter().filter(|name| !known.contains(name));
+    // A name that was cut cannot be read back.
+    let others = others.map(|name| (decode(&name), name));
+    let others = others.filter(|(text, name)| encode(text.as_bytes()) == *name);
+    files.extend(others.map(|(text, _)| parent.join(text)));
+    files.sort();
+    files
+}
+
+/// Returns the names of the directories of locks.
+fn locks_in(parent: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    // What cannot be listed has no names.
+    if let Ok(state) = Dir::open(parent).and_then(|parent| parent.child_to_list(STATE)) {
+        drop(state.each_name(|name, is_dir| {
+            if is_dir {
+                names.push(name.to_owned());
+            }
+        }));
+    }
+    names
 }

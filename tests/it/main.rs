@@ -34,6 +34,7 @@
 //! | `info_text` | the whole text of `dbguard info`, state by state |
 //! | `info_traps` | answers of `dbguard info` that were wrong once, each with its story |
 //! | `lifetime` | whose processes count, limits over retries, survivors |
+//! | `stats` | every grant is counted once, and counting never makes anything fail |
 //! | `status_file` | paths that an option must not name, and what is written where |
 //! | `words` | what is said of a wait, a guess, an interruption, and in a log |
 //! | `codes` | every exit code and message, for real |
@@ -120,6 +121,7 @@ mod sql_retry;
 mod sql_terminal;
 mod sql_traps;
 mod sql_values;
+mod stats;
 mod status_file;
 mod storm;
 mod storm_crew;

@@ -12,6 +12,7 @@ use crate::commands::locking::Locks;
 use crate::commands::native::settle_native;
 use crate::commands::retry::{Backoff, pause};
 use crate::error::Failure;
+use crate::lock::stats::{Ending, Event};
 use crate::lock::{Mode, Patience};
 use crate::native::Want;
 use crate::outcome::Outcome;
@@ -63,6 +64,24 @@ pub(super) struct Yield {
     story: Story,
     /// How the file was open.
     access: Access,
+}
+
+/// Returns what a batch counts as, `None` if it is run again in another mode.
+pub(super) fn counted(verdict: &Result<Verdict, Failure>) -> Option<Event> {
+    let (retries, run, ending) = match verdict {
+        Ok(Verdict::TakeAgain(_)) => return None,
+        Ok(Verdict::Done(done)) => (done.story.retries, done.story.ran, Ending::Fine),
+        Ok(Verdict::Over(_)) => (0, Duration::ZERO, Ending::Fine),
+        Err(failure) => {
+            let how = match failure.outcome {
+                Outcome::Timeout | Outcome::WouldBlock => Ending::Busy,
+                Outcome::IoError | Outcome::OsError | Outcome::Permission => Ending::Io,
+                _ => Ending::Sql,
+            };
+            (0, Duration::ZERO, how)
+        }
+    };
+    Some(Event::Batch { retries, run, ending })
 }
 
 /// What has happened so far.

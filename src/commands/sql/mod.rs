@@ -82,7 +82,7 @@ impl Sql<'_> {
             let mut access = self.access(&plan, &database)?;
             let mut is_settled = self.request.mode.is_some() || database.is_missing();
             loop {
-                let locks = match self.lock(&plan, access) {
+                let mut locks = match self.lock(&plan, access) {
                     Ok(locks) => locks,
                     Err(failure) => return Ok(conflict(failure, &self.request.lock, self.voice)),
                 };
@@ -94,6 +94,9 @@ impl Sql<'_> {
                 let attempts =
                     Attempts { sql: self, database: &database, plan: &plan, access, is_settled };
                 let verdict = attempts.run(&locks, &output);
+                if let Some(event) = attempts::counted(&verdict) {
+                    locks.count(event);
+                }
                 let lost = locks.release(self.voice);
                 match verdict {
                     Ok(Verdict::Done(result)) => {

@@ -31,6 +31,8 @@ pub enum Access {
     Read,
     /// Read and write; must exist.
     Write,
+    /// Write at the end; must exist.
+    Append,
 }
 
 /// A directory, open for as long as the value lives.
@@ -111,6 +113,7 @@ impl Dir {
         let how = match access {
             Access::Read => OFlags::RDONLY,
             Access::Write => OFlags::RDWR,
+            Access::Append => OFlags::WRONLY | OFlags::APPEND,
         };
         let file = File::from(fs::openat(&self.descriptor, name, how | CAUTIOUS, Mode::empty())?);
         if !facts(&file)?.regular {
