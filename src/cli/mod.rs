@@ -26,6 +26,8 @@ mod phrases;
 pub mod settings;
 pub mod sql_args;
 mod sql_manual;
+pub mod update_args;
+mod update_manual;
 mod usage;
 pub mod wait_args;
 pub mod words;
@@ -41,11 +43,13 @@ use crate::cli::info_args::InfoArgs;
 use crate::cli::output_args::OutputArgs;
 use crate::cli::path_args::PathArgs;
 use crate::cli::sql_args::SqlArgs;
+use crate::cli::update_args::UpdateArgs;
 use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 8] = ["exec", "sql", "info", "fix", "wait", "path", "completions", "man"];
+pub const VERBS: [&str; 9] =
+    ["exec", "sql", "info", "fix", "wait", "update", "path", "completions", "man"];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +64,8 @@ pub enum Request {
     Fix(FixArgs),
     /// Wait until locks could be had.
     Wait(WaitArgs),
+    /// Change a file by a command.
+    Update(Box<UpdateArgs>),
     /// Print the lock file of a database.
     Path(PathArgs),
     /// Print the completions for a shell.
@@ -93,6 +99,7 @@ pub enum Refusal {
 ///   dbguard info app.db
 ///   dbguard fix --dry-run
 ///   dbguard wait -w 5m app.db
+///   dbguard update state.json -- jq '.n += 1'
 #[derive(Parser)]
 #[command(name = "dbguard", version, verbatim_doc_comment)]
 #[command(override_usage = "dbguard VERB [OPTIONS] ...")]
@@ -111,6 +118,7 @@ enum Verb {
     Info(InfoArgs),
     Fix(FixArgs),
     Wait(WaitArgs),
+    Update(Box<UpdateArgs>),
     Path(PathArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -162,6 +170,8 @@ pub fn parse(arguments: Vec<OsString>) -> Result<(Request, OutputArgs), Refusal>
         Some("info") => parse_one(&arguments).map(|(info, output)| (Request::Info(info), output)),
         Some("fix") => parse_one(&arguments).map(|(fix, output)| (Request::Fix(fix), output)),
         Some("wait") => parse_one(&arguments).map(|(wait, output)| (Request::Wait(wait), output)),
+        Some("update") => parse_one(&arguments)
+            .map(|(update, output)| (Request::Update(Box::new(update)), output)),
         Some("path") => parse_one(&arguments).map(|(path, output)| (Request::Path(path), output)),
         _ => None,
     };
@@ -196,6 +206,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Info(info) => Request::Info(info),
         Verb::Fix(fix) => Request::Fix(fix),
         Verb::Wait(wait) => Request::Wait(wait),
+        Verb::Update(update) => Request::Update(update),
         Verb::Path(path) => Request::Path(path),
         Verb::Completions(completions) => Request::Completions(completions.shell),
         Verb::Man(man) => Request::Man(man.page),
@@ -213,6 +224,7 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
             }
             usage::check_no_command(&usage::verb_first(arguments))
         }
+        Request::Update(update) => update.check(),
         Request::Sql(_) | Request::Info(_) | Request::Fix(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Completions(_) | Request::Man(_) => Ok(()),

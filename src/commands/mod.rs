@@ -19,6 +19,7 @@ mod retry;
 mod sql;
 mod status;
 mod survivors;
+mod update;
 mod voice;
 mod wait;
 
@@ -91,6 +92,9 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Info(arguments) => info::info(arguments.resolve(settings), voice),
         Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
+        Request::Update(arguments) => {
+            update::update(&arguments.resolve(settings), settings, voice, id)
+        }
         Request::Path(arguments) => path::path(arguments.resolve(settings), voice),
         Request::Completions(_) | Request::Man(_) => Err(voice::defect("not a verb of locks")),
     }
