@@ -60,7 +60,10 @@ impl Source {
             Ok(Sniffed::File(file)) => file,
             // It was a regular file a moment ago.
             Ok(Sniffed::Directory | Sniffed::Other) => return Err(moving(&path, voice)),
-            Err(error) => return Err(failed("read", &path, error, voice)),
+            Err(error) => {
+                return Err(failed("read", &path, error, voice)
+                    .hint("an update reads the old content first: the file has to be readable"));
+            }
         };
         let facts =
             platform::facts(&file).map_err(|error| failed("look at", &path, error, voice))?;
