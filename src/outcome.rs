@@ -27,7 +27,7 @@ pub enum Outcome {
     Internal,
     /// The operating system refused something (descriptors, processes, memory).
     OsError,
-    /// The lock file or its directory cannot be made.
+    /// The lock file, its directory or a temporary file cannot be made.
     CannotCreate,
     /// Reading or writing failed.
     IoError,
@@ -140,7 +140,9 @@ impl Outcome {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "done; the answer is yes",
-            Self::Negative => "the answer is no; from sql: --if was not true",
+            Self::Negative => {
+                "the answer is no; from sql: --if was not true; from update: not the --if-sha256"
+            }
             Self::SqlError => {
                 "from sql: the SQL failed; the batch is rolled back (not with --no-transaction)"
             }
@@ -150,7 +152,7 @@ impl Outcome {
             Self::Unavailable => "locks do not work on this file system",
             Self::Internal => "a defect in dbguard",
             Self::OsError => "the operating system refused (descriptors, processes, memory)",
-            Self::CannotCreate => "the lock file or its directory cannot be made",
+            Self::CannotCreate => "the lock file, its directory or a temporary file cannot be made",
             Self::IoError => "reading or writing failed, or the file would not hold still",
             Self::WouldBlock => "held, with -n or -w 0; or --max-waiters reached",
             Self::LockLost => "the lock's files vanished or were replaced while it was held",

@@ -12,6 +12,7 @@ use crate::cli::flock::FLOCK_DIFFERENCES;
 use crate::cli::info_manual;
 use crate::cli::settings::VARIABLES;
 use crate::cli::sql_manual;
+use crate::cli::update_manual;
 use crate::outcome::Outcome;
 
 /// The widest line of a section in `--help`.
@@ -124,6 +125,12 @@ pub fn sections(verb: &str) -> Vec<Section> {
             section("Output", fix_manual::WORDS),
             section("What is a proof", fix_manual::PROOFS),
         ],
+        "update" => vec![
+            section("What is promised", update_manual::PROMISES),
+            exit_status(),
+            section("Environment of the command", COMMAND_VARIABLES),
+            environment,
+        ],
         "stats" | "wait" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
     }
@@ -153,7 +160,7 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             files,
         ],
         "stats" => vec![section("The document of --json", STATS_FIELDS), files],
-        "wait" | "path" | "dbguard" => vec![files],
+        "update" | "wait" | "path" | "dbguard" => vec![files],
         _ => Vec::new(),
     }
 }

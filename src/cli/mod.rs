@@ -27,6 +27,8 @@ pub mod settings;
 pub mod sql_args;
 mod sql_manual;
 pub mod stats_args;
+pub mod update_args;
+mod update_manual;
 mod usage;
 pub mod wait_args;
 pub mod words;
@@ -43,12 +45,13 @@ use crate::cli::output_args::OutputArgs;
 use crate::cli::path_args::PathArgs;
 use crate::cli::sql_args::SqlArgs;
 use crate::cli::stats_args::StatsArgs;
+use crate::cli::update_args::UpdateArgs;
 use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 9] =
-    ["exec", "sql", "info", "fix", "stats", "wait", "path", "completions", "man"];
+pub const VERBS: [&str; 10] =
+    ["exec", "sql", "info", "fix", "stats", "wait", "update", "path", "completions", "man"];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,8 @@ pub enum Request {
     Stats(StatsArgs),
     /// Wait until locks could be had.
     Wait(WaitArgs),
+    /// Change a file by a command.
+    Update(Box<UpdateArgs>),
     /// Print the lock file of a database.
     Path(PathArgs),
     /// Print the completions for a shell.
@@ -98,6 +103,7 @@ pub enum Refusal {
 ///   dbguard info app.db
 ///   dbguard fix --dry-run
 ///   dbguard wait -w 5m app.db
+///   dbguard update state.json -- jq '.n += 1'
 #[derive(Parser)]
 #[command(name = "dbguard", version, verbatim_doc_comment)]
 #[command(override_usage = "dbguard VERB [OPTIONS] ...")]
@@ -117,6 +123,7 @@ enum Verb {
     Fix(FixArgs),
     Stats(StatsArgs),
     Wait(WaitArgs),
+    Update(Box<UpdateArgs>),
     Path(PathArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -168,6 +175,8 @@ pub fn parse(arguments: Vec<OsString>) -> Result<(Request, OutputArgs), Refusal>
         Some("info") => parse_one(&arguments).map(|(info, output)| (Request::Info(info), output)),
         Some("fix") => parse_one(&arguments).map(|(fix, output)| (Request::Fix(fix), output)),
         Some("wait") => parse_one(&arguments).map(|(wait, output)| (Request::Wait(wait), output)),
+        Some("update") => parse_one(&arguments)
+            .map(|(update, output)| (Request::Update(Box::new(update)), output)),
         Some("path") => parse_one(&arguments).map(|(path, output)| (Request::Path(path), output)),
         _ => None,
     };
@@ -203,6 +212,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Fix(fix) => Request::Fix(fix),
         Verb::Stats(stats) => Request::Stats(stats),
         Verb::Wait(wait) => Request::Wait(wait),
+        Verb::Update(update) => Request::Update(update),
         Verb::Path(path) => Request::Path(path),
         Verb::Completions(completions) => Request::Completions(completions.shell),
         Verb::Man(man) => Request::Man(man.page),
@@ -220,6 +230,7 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
             }
             usage::check_no_command(&usage::verb_first(arguments))
         }
+        Request::Update(update) => update.check(),
         Request::Sql(_) | Request::Info(_) | Request::Fix(_) | Request::Stats(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Completions(_) | Request::Man(_) => Ok(()),

@@ -33,6 +33,7 @@ pub fn refusal(error: &clap::Error, arguments: &[OsString]) -> Refusal {
         Some("exec") if lacks_file(error) => Some(missing_file(&arguments[1..])),
         Some("exec") => missing_dashes(&arguments[1..]),
         Some("sql") => dashed_sql(&arguments),
+        Some("update") => undashed(&arguments[1..]),
         Some("wait" | "path") => check_no_command(&arguments).err(),
         Some(verb) if VERBS.contains(&verb) => None,
         _ => missing_verb(error, &arguments),
@@ -61,6 +62,16 @@ fn dashed_sql(arguments: &[OsString]) -> Option<Failure> {
     arguments.iter().any(is_comment).then(|| {
         Failure::new(Outcome::Usage, "SQL that begins with a dash looks like an option")
             .hint("put -- before it: dbguard sql FILE -- SQL")
+    })
+}
+
+/// Finds an `update` whose command stands where files do: an option of it is then unknown.
+fn undashed(arguments: &[OsString]) -> Option<Failure> {
+    let (words, command) = around_dashes(arguments);
+    let plain = words.iter().filter(|word| !is_option(word)).count();
+    (command.is_none() && plain > 1).then(|| {
+        Failure::new(Outcome::Usage, "no command: `--` is missing")
+            .hint("type: dbguard update FILE -- COMMAND")
     })
 }
 

@@ -79,7 +79,7 @@ impl Job<'_> {
         let descriptors = self.descriptors(locks);
         let launch = self.launch(&environment, &descriptors, SignalMask::current());
         tracing::debug!("becoming the command");
-        self.cannot_start(&become_command(&launch))
+        cannot_start(&self.program, &become_command(&launch))
     }
 
     /// Runs the command, again if it fails busy; the limit counts for all of it.
@@ -107,7 +107,7 @@ impl Job<'_> {
                 tracing::info!(pid, "the command runs");
                 locks.guards.iter().for_each(|guard| guard.record_command(pid));
             });
-            let run = run.map_err(|error| self.cannot_start(&error))?;
+            let run = run.map_err(|error| cannot_start(&self.program, &error))?;
             step("ended");
             tracing::info!(ending = ?run.ending, "the command has ended");
             if !self.is_retried(run.ending, status.retries) {
@@ -190,7 +190,7 @@ impl Job<'_> {
         let lost = if clean {
             locks.release(self.voice)
         } else {
-            self.leave(locks);
+            leave(locks, &self.request.files, self.voice);
             Vec::new()
         };
         tracing::debug!(clean, lost = lost.len(), "the locks are given back");
@@ -199,20 +199,6 @@ impl Job<'_> {
         let lost_alone = !lost.is_empty() && end.code == Outcome::LockLost.code();
         status.ended(if lost_alone { Outcome::LockLost } else { outcome });
         end
-    }
-
-    /// The command was ended by force. What it started may work on, so the descriptors are only
-    /// closed: whoever has them keeps the lock (S3).
-    fn leave(&self, locks: Locks) {
-        let survivors = survivors(&locks);
-        locks.abandon();
-        if !survivors.is_empty() {
-            self.voice.warn(&format!(
-                "{} stays locked by what the command left running: {}",
-                self.voice.shown_all(&self.request.files),
-                survivors.join(", ")
-            ));
-        }
     }
 
     fn tell(&self, outcome: Outcome, lost: &[PathBuf]) -> End {
@@ -235,7 +221,15 @@ impl Job<'_> {
         mask: SignalMask,
     ) -> Launch<'l> {
         let program = &self.program.file;
-        Launch { program, arguments: &self.program.arguments, environment, inherit, mask }
+        Launch {
+            program,
+            arguments: &self.program.arguments,
+            environment,
+            input: None,
+            output: None,
+            inherit,
+            mask,
+        }
     }
 
     fn descriptors<'l>(&self, locks: &'l Locks) -> Vec<BorrowedFd<'l>> {
@@ -244,22 +238,37 @@ impl Job<'_> {
         }
         locks.guards.iter().flat_map(|guard| guard.descriptors()).collect()
     }
+}
 
-    fn cannot_start(&self, error: &std::io::Error) -> Failure {
-        let name = self.program.file.display();
-        let outcome = match error.raw_os_error() {
-            Some(libc::ENOENT | libc::ENOTDIR) => Outcome::CommandNotFound,
-            _ if explain::is_exhausted(error) => Outcome::OsError,
-            Some(libc::EINVAL) => {
-                return defect("the command could not be started").caused_by(error);
-            }
-            _ => Outcome::NotExecutable,
-        };
-        let failure = Failure::new(outcome, format!("cannot execute `{name}`")).caused_by(error);
-        match outcome {
-            Outcome::OsError => failure.hint(explain::relief(error)),
-            _ => failure.hint("is it, and the interpreter its first line names, a program here?"),
+/// The command was ended by force. What it started may work on, so the descriptors are only
+/// closed: whoever has them keeps the lock (S3).
+pub fn leave(locks: Locks, files: &[PathBuf], voice: &Voice) {
+    let survivors = survivors(&locks);
+    locks.abandon();
+    if !survivors.is_empty() {
+        voice.warn(&format!(
+            "{} stays locked by what the command left running: {}",
+            voice.shown_all(files),
+            survivors.join(", ")
+        ));
+    }
+}
+
+/// Returns what to tell of a command that did not start.
+pub fn cannot_start(program: &Program, error: &std::io::Error) -> Failure {
+    let name = program.file.display();
+    let outcome = match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENOTDIR) => Outcome::CommandNotFound,
+        _ if explain::is_exhausted(error) => Outcome::OsError,
+        Some(libc::EINVAL) => {
+            return defect("the command could not be started").caused_by(error);
         }
+        _ => Outcome::NotExecutable,
+    };
+    let failure = Failure::new(outcome, format!("cannot execute `{name}`")).caused_by(error);
+    match outcome {
+        Outcome::OsError => failure.hint(explain::relief(error)),
+        _ => failure.hint("is it, and the interpreter its first line names, a program here?"),
     }
 }
 
@@ -283,7 +292,8 @@ pub fn tell_lost(lost: &[PathBuf], outcome: Outcome, voice: &Voice) -> End {
     end
 }
 
-fn interrupted(arrival: Arrival) -> supervise::Run {
+/// Returns the end of a run that a signal cut short while no command ran.
+pub fn interrupted(arrival: Arrival) -> supervise::Run {
     let key = (arrival.origin == Origin::Kernel).then_some(arrival.signal);
     supervise::Run { ending: Ending::Signaled(arrival.signal), key }
 }

@@ -20,6 +20,7 @@ mod sql;
 mod stats;
 mod status;
 mod survivors;
+mod update;
 mod voice;
 mod wait;
 
@@ -93,6 +94,9 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
         Request::Stats(arguments) => stats::stats(&arguments.resolve(settings), voice),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
+        Request::Update(arguments) => {
+            update::update(&arguments.resolve(settings), settings, voice, id)
+        }
         Request::Path(arguments) => path::path(arguments.resolve(settings), voice),
         Request::Completions(_) | Request::Man(_) => Err(voice::defect("not a verb of locks")),
     }

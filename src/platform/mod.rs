@@ -7,6 +7,7 @@
 //! | area | names |
 //! |---|---|
 //! | directories and files | [`Dir`], [`Access`], [`Facts`], [`FileId`], [`facts`], [`facts_at`] |
+//! | what a file carries besides its content | [`attributes`] |
 //! | the whole-file lock | [`try_lock_shared`], [`lock_exclusive`], [`unlock`], ... |
 //! | signals | [`signals`] |
 //! | processes | [`process`], [`portrait`], [`Liveness`] |
@@ -29,11 +30,13 @@ pub mod step;
 mod unix;
 #[cfg(unix)]
 pub use unix::{
+    attributes,
     dir::{Access, Dir, own, settle_owner},
     entry,
     file::{
         Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, takes_bytes, try_lock_exclusive, try_lock_shared, unlock,
+        lock_exclusive, lock_shared, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
+        unlock,
     },
     host, signals, spawn,
 };

@@ -51,6 +51,9 @@
 //! | `sql_terminal` | Ctrl-C and other signals during a batch, and the progress line |
 //! | `sql_traps` | defects that were found and mended, each with its story |
 //! | `sql_values` | every kind of value in every format, against SQLite's own shell |
+//! | `update` | `dbguard update`: its recipes, by fifty processes each, and what stays of a file |
+//! | `update_crash` | `dbguard update` killed at every step, interrupted, on full disks, beside foreign writers |
+//! | `update_refused` | files that `dbguard update` does not take, and permissions |
 //! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
 //!
@@ -128,4 +131,7 @@ mod storm_crew;
 mod supervise;
 mod terminal;
 mod trust;
+mod update;
+mod update_crash;
+mod update_refused;
 mod words;

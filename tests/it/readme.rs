@@ -275,10 +275,15 @@ fn the_shell_recipes_run() {
     let flock = have(&["flock"]);
     let make = have(&["make"]);
     let python = have(&["python3"]);
+    let jq = have(&["jq"]);
     let recipes = blocks("sh").into_iter().filter(|block| block.contains("dbguard "));
     for recipe in recipes {
         let lacks = |tool: &str, have: bool| recipe.contains(tool) && !have;
-        if lacks("flock ", flock) || lacks(" make ", make) || lacks("python3", python) {
+        if lacks("flock ", flock)
+            || lacks(" make ", make)
+            || lacks("python3", python)
+            || lacks(" jq ", jq)
+        {
             skip(recipe);
         } else {
             kitchen.cook(recipe);

@@ -102,6 +102,11 @@ pub fn is_executable(path: &Path) -> bool {
     fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
 }
 
+/// Succeeds if this process may write to a file.
+pub fn may_write(path: &Path) -> io::Result<()> {
+    Ok(fs::accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)?)
+}
+
 /// Returns a file for a descriptor that this process inherited: a copy that shares its lock.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! What all Unixes share.
 
+pub mod attributes;
 pub mod dir;
 pub mod entry;
 pub mod file;

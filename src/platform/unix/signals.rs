@@ -17,7 +17,7 @@ use libc::{c_int, pthread_t, sigset_t};
 
 pub use libc::{
     SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP,
-    SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2,
+    SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGXFSZ,
 };
 
 /// Ends a blocking lock call. Its default is to be ignored, so a late one does no harm.

@@ -29,10 +29,26 @@ pub struct Launch<'a> {
     pub arguments: &'a [OsString],
     /// Changes to our own environment; `None` takes a variable out.
     pub environment: &'a [(&'a str, Option<OsString>)],
+    /// Its standard input, if not our own.
+    pub input: Option<BorrowedFd<'a>>,
+    /// Its standard output, if not our own.
+    pub output: Option<BorrowedFd<'a>>,
     /// Descriptors the command gets, under numbers of our choice.
     pub inherit: &'a [BorrowedFd<'a>],
     /// The signal mask the command starts with.
     pub mask: SignalMask,
+}
+
+impl Launch<'_> {
+    /// Returns the descriptors that the command gets, each with its number there. The standard
+    /// ones come first: none of the others is below three.
+    fn numbered(&self) -> io::Result<Vec<(RawFd, RawFd)>> {
+        let input = self.input.map(|file| (file.as_raw_fd(), 0));
+        let output = self.output.map(|file| (file.as_raw_fd(), 1));
+        let inherited = self.inherit.iter().map(AsRawFd::as_raw_fd);
+        let inherited = inherited.zip(free_numbers(self.inherit.len())?);
+        Ok(input.into_iter().chain(output).chain(inherited).collect())
+    }
 }
 
 /// A process we started and have to wait for.
@@ -96,14 +112,14 @@ pub fn try_reap_any() -> io::Result<bool> {
 
 /// Becomes the command. Returns only if that fails.
 pub fn become_command(launch: &Launch<'_>) -> io::Error {
-    let numbers = match free_numbers(launch.inherit.len()) {
-        Ok(numbers) => numbers,
+    let numbered = match launch.numbered() {
+        Ok(numbered) => numbered,
         Err(error) => return error,
     };
-    for (descriptor, number) in launch.inherit.iter().zip(numbers) {
-        // SAFETY: both are descriptor numbers; the target was free, so nothing is closed. The
-        // copy has no close-on-exec mark and stays with the command.
-        if unsafe { libc::dup2(descriptor.as_raw_fd(), number) } < 0 {
+    for (descriptor, number) in numbered {
+        // SAFETY: both are descriptor numbers; the target was free, or is a standard one that is
+        // to be replaced. The copy has no close-on-exec mark and stays with the command.
+        if unsafe { libc::dup2(descriptor, number) } < 0 {
             return io::Error::last_os_error();
         }
     }
@@ -145,7 +161,7 @@ fn spawn(launch: &Launch<'_>, program: &Path, arguments: &[OsString]) -> io::Res
     let program = c_string(program.as_os_str())?;
     let arguments = Strings::arguments(arguments)?;
     let environment = Strings::environment(launch.environment)?;
-    let actions = Actions::new(launch.inherit)?;
+    let actions = Actions::new(launch)?;
     let attributes = Attributes::new(launch.mask)?;
     let mut pid = 0;
     // SAFETY: every pointer refers to a value that lives until the call returns; the arrays are
@@ -185,21 +201,17 @@ fn free_numbers(count: usize) -> io::Result<Vec<RawFd>> {
 struct Actions(libc::posix_spawn_file_actions_t);
 
 impl Actions {
-    fn new(inherit: &[BorrowedFd<'_>]) -> io::Result<Self> {
+    fn new(launch: &Launch<'_>) -> io::Result<Self> {
         let mut actions = MaybeUninit::uninit();
         // SAFETY: the init function initialises the value it is given, or fails.
         check(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
         // SAFETY: initialised by the call above.
         let mut actions = Self(unsafe { actions.assume_init() });
-        for (descriptor, number) in inherit.iter().zip(free_numbers(inherit.len())?) {
+        for (descriptor, number) in launch.numbered()? {
             // SAFETY: the actions are initialised; dup2 happens in the child and gives the
             // copy no close-on-exec mark there.
             check(unsafe {
-                libc::posix_spawn_file_actions_adddup2(
-                    &raw mut actions.0,
-                    descriptor.as_raw_fd(),
-                    number,
-                )
+                libc::posix_spawn_file_actions_adddup2(&raw mut actions.0, descriptor, number)
             })?;
         }
         Ok(actions)

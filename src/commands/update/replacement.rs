@@ -1,0 +1,249 @@
+//! The temporary file that takes the place of the old one.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, TempPath};
+
+use super::Halt;
+use super::source::{Source, failed};
+use crate::commands::voice::Voice;
+use crate::error::Failure;
+use crate::outcome::Outcome;
+use crate::platform;
+use crate::platform::attributes::{Lost, carry_over};
+use crate::platform::sniff::{Sniffed, open_unnoticed};
+use crate::platform::step::{fault, step};
+use crate::supervise::Supervisor;
+
+/// What the name of a temporary file begins with; six letters follow.
+const PREFIX: &str = ".dbguard-update-";
+
+/// The permissions of a file that is made, before the umask.
+const NEW: u32 = 0o666;
+
+/// Until it is complete nobody else reads the new content.
+const PRIVATE: u32 = 0o600;
+
+/// A temporary file beside the one it is for; removed when dropped.
+pub(super) struct Replacement {
+    path: TempPath,
+    file: File,
+    /// What it is for.
+    target: PathBuf,
+    /// Whether there is an old file.
+    replaces: bool,
+    /// The directory of both; `None` if it may not be read.
+    directory: Option<File>,
+}
+
+impl Replacement {
+    /// Makes an empty one.
+    pub(super) fn beside(source: &Source, voice: &Voice) -> Result<Self, Failure> {
+        let target = source.path.clone();
+        let directory = target.parent().unwrap_or(Path::new("/"));
+        let replaces = source.file.is_some();
+        let mode = if replaces { PRIVATE } else { NEW };
+        let made = fault("update-stage").and_then(|()| {
+            let permissions = Permissions::from_mode(mode);
+            Builder::new().prefix(PREFIX).permissions(permissions).tempfile_in(directory)
+        });
+        let made = made.map_err(|error| cannot_stage(&target, error, voice))?;
+        let (file, path) = made.into_parts();
+        let directory = File::open(directory).ok();
+        Ok(Self { path, file, target, replaces, directory })
+    }
+
+    /// Returns its path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns what the new content is written to.
+    pub(super) fn writer(&self, voice: &Voice) -> Result<File, Failure> {
+        self.file.try_clone().map_err(|error| failed("write", &self.target, error, voice))
+    }
+
+    /// Copies the old content into it.
+    pub(super) fn fill(
+        &self,
+        source: &Source,
+        supervisor: &Supervisor,
+        voice: &Voice,
+    ) -> Result<(), Halt> {
+        source.each_chunk(supervisor, voice, |bytes| {
+            fault("update-write")
+                .and_then(|()| (&self.file).write_all(bytes))
+                .map_err(|error| self.cannot_write(error, voice))
+        })
+    }
+
+    /// Opens what is under its name now: a command that changes a file often makes a new one.
+    pub(super) fn find_again(&mut self, program: &str, voice: &Voice) -> Result<(), Failure> {
+        let wrong = |what: &str| {
+            let target = voice.shown(&self.target);
+            Failure::new(Outcome::IoError, format!("{program} left {what} as copy of {target}"))
+                .hint("nothing was replaced; the command has to leave a file under each name")
+        };
+        match platform::facts_of_link(&self.path) {
+            Ok(facts) if facts.regular && facts.links == 1 => {}
+            Ok(_) => return Err(wrong("no file of its own")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(wrong("nothing"));
+            }
+            Err(error) => return Err(wrong("something unreadable").caused_by(error)),
+        }
+        match open_unnoticed(&self.path) {
+            Ok(Sniffed::File(file)) => self.file = file,
+            Ok(Sniffed::Directory | Sniffed::Other) => return Err(wrong("no file of its own")),
+            Err(error) => return Err(wrong("something unreadable").caused_by(error)),
+        }
+        Ok(())
+    }
+
+    /// Gives it everything but the name.
+    pub(super) fn settle(&self, source: &Source, voice: &Voice) -> Result<(), Failure> {
+        if let Some(old) = &source.file {
+            let lost = fault("update-keep").and_then(|()| carry_over(old, &self.file));
+            let lost = lost.map_err(|error| {
+                failed("keep mode, owner and attributes of", &self.target, error, voice)
+                    .hint("nothing was replaced")
+            })?;
+            self.tell_lost(&lost, voice);
+        }
+        step("kept");
+        fault("update-sync")
+            .and_then(|()| self.file.sync_all())
+            .map_err(|error| self.cannot_write(error, voice))?;
+        step("synced");
+        Ok(())
+    }
+
+    fn tell_lost(&self, lost: &Lost, voice: &Voice) {
+        let target = voice.shown(&self.target);
+        let what = match (lost.owner, lost.group) {
+            (true, true) => Some("owner and group"),
+            (true, false) => Some("owner"),
+            (false, true) => Some("group"),
+            (false, false) => None,
+        };
+        if let Some(what) = what {
+            voice.warn(&format!("{target} is yours now: only root can keep its {what}"));
+        }
+        for name in &lost.attributes {
+            let name = name.to_string_lossy();
+            voice.warn(&format!("the attribute {name} of {target} could not be kept"));
+        }
+    }
+
+    /// Gives it the name.
+    fn put(self, voice: &Voice) -> Result<Settled, Failure> {
+        let Self { path, target, replaces, directory, .. } = self;
+        let put = fault("update-rename").and_then(|()| match replaces {
+            true => path.persist(&target).map_err(io::Error::from),
+            // Somebody who made the file meanwhile is not overwritten.
+            false => path.persist_noclobber(&target).map_err(io::Error::from),
+        });
+        put.map_err(|error| cannot_put(&target, error, voice))?;
+        step("replaced");
+        Ok(Settled { target, directory })
+    }
+
+    /// Returns what to tell of an error of writing the new content.
+    pub(super) fn cannot_write(&self, error: io::Error, voice: &Voice) -> Failure {
+        let hint = match error.raw_os_error() {
+            Some(libc::ENOSPC) => "the file is as it was; free some space on its file system",
+            Some(libc::EDQUOT) => "the file is as it was; its quota is used up",
+            Some(libc::EFBIG) => "the file is as it was; allow larger files: raise `ulimit -f`",
+            _ => "the file is as it was",
+        };
+        failed("write the new content of", &self.target, error, voice).hint(hint)
+    }
+}
+
+/// A file under its final name, whose directory is not synced yet.
+struct Settled {
+    target: PathBuf,
+    directory: Option<File>,
+}
+
+/// Puts all of them in place and makes that last.
+pub(super) fn put_all(replacements: Vec<Replacement>, voice: &Voice) -> Result<(), Failure> {
+    let mut settled: Vec<Settled> = Vec::with_capacity(replacements.len());
+    for replacement in replacements {
+        match replacement.put(voice) {
+            Ok(done) => settled.push(done),
+            Err(mut failure) => {
+                let done: Vec<PathBuf> = settled.into_iter().map(|done| done.target).collect();
+                if !done.is_empty() {
+                    let done = voice.shown_all(&done);
+                    failure.details.push(format!("replaced before that: {done}"));
+                }
+                return Err(failure);
+            }
+        }
+    }
+    settled.iter().try_for_each(|done| done.sync(voice))
+}
+
+impl Settled {
+    /// Lets the new name survive a power failure.
+    fn sync(&self, voice: &Voice) -> Result<(), Failure> {
+        let shown = voice.shown(&self.target);
+        let Some(directory) = &self.directory else {
+            voice.warn(&format!(
+                "{shown} is replaced, but its directory may not be read and so not be synced: a \
+                 power failure could bring the old content back"
+            ));
+            return Ok(());
+        };
+        match fault("update-directory").and_then(|()| directory.sync_all()) {
+            // A file system that cannot sync directories.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+            Err(error) => {
+                let message = format!("{shown} is replaced, but its directory cannot be synced");
+                return Err(Failure::new(Outcome::IoError, message)
+                    .caused_by(error)
+                    .hint("a power failure could bring the old content back"));
+            }
+            Ok(()) => {}
+        }
+        step("directory-synced");
+        Ok(())
+    }
+}
+
+fn cannot_stage(target: &Path, error: io::Error, voice: &Voice) -> Failure {
+    let outcome = match error.kind() {
+        io::ErrorKind::PermissionDenied => Outcome::Permission,
+        _ => Outcome::CannotCreate,
+    };
+    let hint = match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT) => "the file is as it was; free some space there",
+        _ => {
+            "the new content is written beside the file and then takes its name: its directory has \
+             to be writable"
+        }
+    };
+    let shown = voice.shown(target);
+    Failure::new(outcome, format!("cannot make a temporary file beside {shown}"))
+        .caused_by(error)
+        .hint(hint)
+}
+
+fn cannot_put(target: &Path, error: io::Error, voice: &Voice) -> Failure {
+    let hint = match error.raw_os_error() {
+        Some(libc::EBUSY) => {
+            "a file that is mounted by itself, as into a container, cannot be renamed onto: update \
+             it outside, or mount its directory"
+        }
+        Some(libc::EEXIST) => "somebody made it meanwhile; start again",
+        Some(libc::EPERM | libc::EACCES) => {
+            "the directory has the sticky bit, or the file is immutable (lsattr)"
+        }
+        _ => "the file is as it was",
+    };
+    failed("replace", target, error, voice).hint(hint)
+}
