@@ -24,7 +24,7 @@ pub const PROOFS: &[(&str, &str)] = &[
     ),
     (
         "databases",
-        "The engine gets the database for itself. Nobody else has it open, and dbguard's own lock is held meanwhile.",
+        "The engine gets the database for itself. Nobody else has it open, and dbguard's own lock is held meanwhile where there is one.",
     ),
     (
         "directories of locks",
