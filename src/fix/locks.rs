@@ -205,7 +205,11 @@ fn deal(one: &Known, machine: &mut Machine, aged: &[&Path], policy: &Policy<'_>)
     let reason = proof.reason().to_owned();
     Some(match take_away(&one.evidence, &proof, policy.dry_run) {
         Ok(Taken::Away) if policy.dry_run => item(Standing::Stale, reason, Action::WouldRemove),
-        Ok(Taken::Away) => item(Standing::Stale, reason, Action::Removed),
+        Ok(Taken::Away) => {
+            let content = String::from_utf8_lossy(&one.evidence.sighting.content).into_owned();
+            tracing::info!(path = %path.display(), content, "a stale lock is removed");
+            item(Standing::Stale, reason, Action::Removed)
+        }
         Ok(Taken::InUse(why)) => item(Standing::Live, why, Action::Kept),
         Ok(Taken::Kept(why)) => {
             item(Standing::Unknown, format!("{reason}, but {why}"), Action::Kept)
