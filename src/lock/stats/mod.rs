@@ -228,7 +228,7 @@ fn looked(place: &LockDir) -> io::Result<Option<Tally>> {
 /// Forgets what was counted for a resource.
 ///
 /// # Errors
-/// As [`tally`], or a file cannot be removed.
+/// As [`tally()`], or a file cannot be removed.
 pub fn reset(resource: &Resource) -> Result<(), LockError> {
     let Some(place) = LockDir::existing(resource)? else { return Ok(()) };
     let folds = folds(&place.root);
