@@ -114,10 +114,14 @@ pub const OWNED: [Tool; 11] = [
         format: "git-gc",
         locks: &["@/.git/gc.pid"],
         host: Host::Shell("git"),
-        before: r#"git init -q "$1"; cd "$1"; git config gc.recentObjectsHook '>"$UP"; cat <&3 >&2'"#,
-        // Without anything to throw away the hook is not asked.
-        script: r#"echo $$ | git -C "$1" hash-object -w --stdin
-            exec 3<&0; exec git -C "$1" gc --quiet --cruft --prune=now"#,
+        // Of what it starts, one waits for us.
+        before: r#"git init -q "$1"; mkdir "$1.exec"
+            echo '#!/bin/sh
+            [ "$1" != repack ] || { >"$UP"; cat <&3; }
+            unset GIT_EXEC_PATH; exec "$REAL" "$@"' >"$1.exec/git"
+            chmod +x "$1.exec/git""#,
+        script: r#"exec 3<&0; REAL=$(command -v git); export REAL
+            GIT_EXEC_PATH="$PWD/$1.exec" exec git -C "$1" gc --quiet"#,
     },
     Tool {
         format: "mercurial",
