@@ -251,8 +251,9 @@ fn what_leads_elsewhere_or_holds_something_is_kept() {
     for name in ["a.lock", "a.pid", "wlock", "lock", "gc.pid"] {
         symlink(&target, scene.path(name)).expect("link");
     }
-    for name in ["hard.lock", "hard.pid", ".#hard"] {
-        let original = scene.file(&format!("elsewhere/{name}.1"), soft_lock(pid));
+    for name in ["hard.lock", "pid.lock", "hard.pid"] {
+        let content = if name == "hard.lock" { soft_lock(pid) } else { format!("{pid}\n") };
+        let original = scene.file(&format!("elsewhere/{name}.1"), content);
         fs::hard_link(original, scene.path(name)).expect("link");
     }
     scene.file("full.lock/notes.txt", "mine");
