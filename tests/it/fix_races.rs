@@ -323,7 +323,7 @@ def take():
 turn = 0
 while not over():
     turn += 1
-    if turn % 5 == 0:
+    if turn % 10 == 0:
         child = os.fork()
         if child == 0:
             parent = os.getppid()
@@ -333,7 +333,8 @@ while not over():
         continue
     lock = take()
     os.close(os.open("inside", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    time.sleep(0.001)
+    # Longer than a look takes, and shorter.
+    time.sleep(0.05 if turn % 3 == 0 else 0.0005)
     os.unlink("inside")
     kept, here = os.fstat(lock), os.stat("hot.lock")
     assert (kept.st_ino, kept.st_nlink) == (here.st_ino, 1), "the lock was lost"
