@@ -233,6 +233,8 @@ fn what_is_not_in_the_catalogue_is_kept() {
         let path = scene.file(name, soft_lock(pid));
         File::options().write(true).open(path).expect("open").set_len(length).expect("sparse");
     }
+    // What is read of it would be a PID file.
+    scene.file("long.pid", format!("{pid}{}", "\n".repeat(5000)));
     for name in ["fifo.lock", "fifo.pid", ".#fifo", "gc.pid"] {
         mknodat(CWD, scene.path(name), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("mkfifo");
     }
