@@ -29,10 +29,13 @@ use crate::probe::{ASIDE, Evidence};
 use crate::stale::{CONTENT_BYTES, Kind, Verdict, never_touched};
 
 /// How often a file is tried that somebody has open: whoever looks has it open for a moment.
-const TRIES: u32 = 5;
+const TRIES: u64 = 20;
 
-/// Between two tries.
-const PAUSE: Duration = Duration::from_millis(2);
+/// The shortest pause between two tries; the others differ, so that two who meet part again.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// How many lengths of pauses there are.
+const PAUSES: u64 = 7;
 
 /// That a lock file is nobody's any more.
 #[derive(Debug)]
@@ -96,7 +99,10 @@ pub fn take_away(evidence: &Evidence, _proof: &Proof, dry_run: bool) -> io::Resu
         match taken {
             Some(taken) => return Ok(taken),
             None if tries == TRIES => return in_use("somebody has it open"),
-            None => thread::sleep(PAUSE),
+            None => {
+                let share = (u64::from(std::process::id()) + tries) % PAUSES;
+                thread::sleep(PAUSE * u32::try_from(share + 1).unwrap_or(1));
+            }
         }
     }
 }
@@ -132,7 +138,7 @@ impl Removal<'_> {
         }
         step("door-looked");
         if !is_file {
-            return self.put_aside(&|_| Ok(true)).map(Some);
+            return self.put_aside(&|_| Ok(true));
         }
         let file = match self.parent.open_file(self.name, Access::Read) {
             Ok(file) => file,
@@ -156,7 +162,6 @@ impl Removal<'_> {
             let is_it = self.parent.facts_of(aside)?.id == self.evidence.facts.id;
             Ok(is_it && lease.is_unbroken() && self.is_as_seen(&file)?)
         })
-        .map(Some)
     }
 
     /// Whether an open file is what was seen, to its content.
@@ -173,13 +178,13 @@ impl Removal<'_> {
     }
 
     /// Renames it aside, and removes it if `is_stale` says so of what was caught; otherwise, and if
-    /// anything fails, it is put back.
-    fn put_aside(&self, is_stale: &dyn Fn(&str) -> io::Result<bool>) -> io::Result<Taken> {
+    /// anything fails, it is put back. `None` if somebody has opened it, perhaps only to look.
+    fn put_aside(&self, is_stale: &dyn Fn(&str) -> io::Result<bool>) -> io::Result<Option<Taken>> {
         let aside = format!("{}{ASIDE}{:016x}", self.name, host::random()?);
         fault("door-rename")?;
         match self.parent.rename_to_free(OsStr::new(self.name), OsStr::new(&aside)) {
             Ok(()) => {}
-            Err(error) => return gone(error),
+            Err(error) => return gone(error).map(Some),
         }
         step("door-renamed");
         let removed = match self.evidence.is_same(self.parent, &aside) {
@@ -193,13 +198,13 @@ impl Removal<'_> {
             other => other,
         };
         if let Ok(true) = removed {
-            return Ok(Taken::Away);
+            return Ok(Some(Taken::Away));
         }
         // Whoever made a new one meanwhile has the lock, and this one is nobody's.
         let back = self.parent.rename_to_free(OsStr::new(&aside), OsStr::new(self.name));
         removed?;
         match back {
-            Ok(()) => in_use("somebody came to use it"),
+            Ok(()) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -396,7 +396,6 @@ fn two_at_once_and_live_owners_never_meet() {
     assert!(scene.read("turns").len() >= ROUNDS, "{} turns", scene.read("turns").len());
 }
 
-/// A live lock is caught for a moment if it was taken after the last look. Whatever its owner does
 /// The lock of a holder that starts while `fix` looks is his.
 #[test]
 fn a_holder_that_starts_between_the_list_and_the_look_is_live() {
