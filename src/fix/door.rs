@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use crate::platform::held_locks::{NamedFile, locks_on};
 use crate::platform::lease::Lease;
+use crate::platform::lock_table::{KernelLock, LockKind};
 use crate::platform::step::{fault, step};
 use crate::platform::{self, Access, Dir, host};
 use crate::probe::{ASIDE, Evidence};
@@ -107,10 +108,12 @@ pub fn take_away(evidence: &Evidence, _proof: &Proof, dry_run: bool) -> io::Resu
     }
 }
 
-/// Whether any process has a kernel lock on a file: then that decides, whatever is written in it.
+/// Whether any process has a kernel lock on a file: then that decides, whatever is written in it. A
+/// lease is none: another one is about to take it away.
 fn is_locked(path: &Path) -> io::Result<bool> {
     let locks = locks_on(&[NamedFile::at(path)])?;
-    Ok(locks.iter().any(|lock| !lock.lock.waiting))
+    let holds = |lock: &KernelLock| !lock.waiting && lock.kind != LockKind::Lease;
+    Ok(locks.iter().any(|lock| holds(&lock.lock)))
 }
 
 struct Removal<'a> {
@@ -200,11 +203,22 @@ impl Removal<'_> {
         if let Ok(true) = removed {
             return Ok(Some(Taken::Away));
         }
-        // Whoever made a new one meanwhile has the lock, and this one is nobody's.
         let back = self.parent.rename_to_free(OsStr::new(&aside), OsStr::new(self.name));
-        removed?;
+        let is_stale = match removed {
+            // Another one took it for what somebody had left aside, and put it back.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
         match back {
             Ok(()) => Ok(None),
+            // Whoever made a new one meanwhile has the lock; if this is still the stale one, it was
+            // only looked at, and is nobody's.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !is_stale => {
+                match self.evidence.is_same(self.parent, &aside) {
+                    Ok(true) => self.remove(&aside).map(|()| Some(Taken::Away)),
+                    _ => Err(error),
+                }
+            }
             Err(error) => Err(error),
         }
     }
