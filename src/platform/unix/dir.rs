@@ -150,24 +150,6 @@ impl Dir {
         Ok(fs::renameat_with(at, name, at, free, how)?)
     }
 
-    /// Exchanges two names within this directory in one step: at no time is either of them free.
-    ///
-    /// # Errors
-    /// One is missing, or the file system cannot do it.
-    ///
-    /// # Platforms
-    /// `RENAME_EXCHANGE` is Linux's.
-    #[cfg(target_os = "linux")]
-    pub fn exchange(&self, one: &OsStr, other: &OsStr) -> io::Result<()> {
-        let (at, how) = (&self.descriptor, fs::RenameFlags::EXCHANGE);
-        Ok(fs::renameat_with(at, one, at, other, how)?)
-    }
-
-    /// Makes a symbolic link that leads to `target`, under a name that must be free.
-    pub fn make_link(&self, name: &OsStr, target: &OsStr) -> io::Result<()> {
-        Ok(fs::symlinkat(target, &self.descriptor, name)?)
-    }
-
     /// Returns where a symbolic link leads.
     pub fn read_link(&self, name: &OsStr) -> io::Result<OsString> {
         let target = fs::readlinkat(&self.descriptor, name, Vec::new())?;
