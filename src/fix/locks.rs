@@ -101,15 +101,8 @@ fn know(path: &Path, policy: &Policy<'_>) -> io::Result<Option<Known>> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Item {
-    Item {
-        path: path.to_path_buf(),
-        kind: "lock_file",
-        format: None,
-        verdict: Standing::Unknown,
-        reason: format!("it may not be looked into: {error}"),
-        action: Action::Kept,
-        command: None,
-    }
+    let reason = format!("it may not be looked into: {error}");
+    Item::new(path, "lock_file", Standing::Unknown, reason, Action::Kept)
 }
 
 /// Returns those that are stale by the age that the user gave: unchanged at a second look, and
@@ -146,13 +139,8 @@ fn deal(one: &Known, machine: &mut Machine, aged: &[&Path], policy: &Policy<'_>)
         return None;
     }
     let item = |verdict, reason: String, action| Item {
-        path: path.clone(),
-        kind: "lock_file",
         format: Some(one.format.name),
-        verdict,
-        reason,
-        action,
-        command: None,
+        ..Item::new(path, "lock_file", verdict, reason, action)
     };
     let proof = match (&one.said, one.format.rule) {
         (Statement::Kept(reason), _) => {

@@ -70,6 +70,20 @@ pub struct Item {
     pub command: Option<String>,
 }
 
+impl Item {
+    /// Returns what was done about a thing, with nothing left to type.
+    pub fn new(
+        path: &Path,
+        kind: &'static str,
+        verdict: Standing,
+        reason: String,
+        action: Action,
+    ) -> Self {
+        let path = path.to_path_buf();
+        Self { path, kind, format: None, verdict, reason, action, command: None }
+    }
+}
+
 /// A path need not be text.
 fn in_words<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&path.to_string_lossy())

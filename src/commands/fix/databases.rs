@@ -61,15 +61,8 @@ struct Left {
 impl Doctor<'_> {
     /// Looks at a database, and has it brought in order if a crash left something.
     pub(super) fn treat(&self, path: &Path) -> Option<Item> {
-        let item = |verdict, reason: String, action| Item {
-            path: path.to_path_buf(),
-            kind: "database",
-            format: None,
-            verdict,
-            reason,
-            action,
-            command: None,
-        };
+        let item =
+            |verdict, reason: String, action| Item::new(path, "database", verdict, reason, action);
         let kept = |verdict, reason: &str| item(verdict, reason.to_owned(), Action::Kept);
         match path.symlink_metadata() {
             Ok(facts) if facts.is_symlink() => {
@@ -141,14 +134,9 @@ impl Doctor<'_> {
                     None => info::headline(&seen),
                 };
                 items.push(Item {
-                    path,
-                    kind: "database",
-                    format: None,
-                    verdict: Standing::Live,
-                    reason,
-                    action: Action::Kept,
                     // Waiting for one who is stopped does not help.
                     command: hint.is_none().then(|| format!("dbguard wait {}", seen.typed)),
+                    ..Item::new(&path, "database", Standing::Live, reason, Action::Kept)
                 });
             }
         }

@@ -191,15 +191,8 @@ fn patterns(globs: &[String]) -> Result<GlobSet, Failure> {
 
 /// Deals with a removal that was cut short; what it puts back is looked at like any other lock.
 fn aside(path: &Path, locks: &mut BTreeSet<PathBuf>, request: &FixRequest) -> Option<Item> {
-    let item = |verdict, reason: String, action| Item {
-        path: path.to_path_buf(),
-        kind: "lock_file",
-        format: None,
-        verdict,
-        reason,
-        action,
-        command: None,
-    };
+    let item =
+        |verdict, reason: String, action| Item::new(path, "lock_file", verdict, reason, action);
     let reason = || "a removal by dbguard was cut short".to_owned();
     match undo(path, request.dry_run) {
         Ok(Taken::Away) if request.dry_run => {
@@ -229,15 +222,10 @@ fn state(parent: &Path, only: Option<&Path>, request: &FixRequest) -> Vec<Item> 
     };
     match cleaned {
         Ok(all) => all.into_iter().map(item_of).collect(),
-        Err(error) => vec![Item {
-            path: parent.join(lock::STATE),
-            kind: "state_directory",
-            format: None,
-            verdict: Standing::Unknown,
-            reason: error.to_string(),
-            action: Action::Kept,
-            command: None,
-        }],
+        Err(error) => {
+            let (path, reason) = (parent.join(lock::STATE), error.to_string());
+            vec![Item::new(&path, "state_directory", Standing::Unknown, reason, Action::Kept)]
+        }
     }
 }
 
@@ -253,5 +241,5 @@ fn item_of(cleaned: Cleaned) -> Item {
         Fate::Kept(why) => (Standing::Live, why, Action::Kept),
         Fate::Failed(error) => (Standing::Stale, format!("{reason}, but {error}"), Action::Failed),
     };
-    Item { path: cleaned.path, kind, format: None, verdict, reason, action, command: None }
+    Item::new(&cleaned.path, kind, verdict, reason, action)
 }

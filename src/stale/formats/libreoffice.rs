@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn user_and_host_are_named_if_they_are_words() {
         for (content, who) in [
-            (",root,vm,20.11.2026 19:56,file:///root/.config/libreoffice/4;", "root on vm"),
+            (",ana,attic,20.11.2026 19:56,file:///home/ana/.config/libreoffice/4;", "ana on attic"),
             ("Jo,jo,a\x1bb,20.11.2026 19:56,file:///x;", "a user"),
         ] {
             match read(&file(".~lock.a.odt#", content)) {
