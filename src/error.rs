@@ -43,6 +43,12 @@ pub struct Party {
     /// What `--label` said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Whether `dbguard acquire` made it: no command runs, and `dbguard release` ends it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lease: bool,
+    /// When a lease ends by itself, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
 }
 
 /// A command that did not do what was asked.

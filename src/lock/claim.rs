@@ -143,6 +143,12 @@ pub struct Record {
     /// The command's start time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub child_start: Option<u64>,
+    /// Whether `dbguard acquire` made it; the command is then the process that keeps it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lease: bool,
+    /// When a lease ends by itself, milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
 }
 
 impl Record {
@@ -175,6 +181,8 @@ impl Record {
         keep(&mut self.namespace, later.namespace);
         keep(&mut self.child, later.child);
         keep(&mut self.child_start, later.child_start);
+        keep(&mut self.expires_ms, later.expires_ms);
+        self.lease |= later.lease;
     }
 
     /// Whether its process numbers mean something here: same boot, same pid namespace.

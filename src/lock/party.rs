@@ -107,6 +107,8 @@ fn describe(
         process_state: shown.map_or("unknown", process::state),
         via: "claim",
         label: record.label.clone(),
+        lease: record.lease,
+        expires: record.expires_ms.map(rfc3339),
     }
 }
 
