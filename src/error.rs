@@ -49,6 +49,9 @@ pub struct Party {
     /// When a lease ends by itself, RFC 3339 in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// In how long that is, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_ms: Option<u64>,
 }
 
 /// A command that did not do what was asked.

@@ -98,6 +98,11 @@ pub fn parse_finite(text: &str) -> Result<Duration, DurationError> {
     text.parse::<Timeout>()?.finite().ok_or(DurationError::Endless)
 }
 
+/// Parses a duration that has an end and is not zero.
+pub fn parse_span(text: &str) -> Result<Duration, DurationError> {
+    parse_limit(text)?.finite().ok_or(DurationError::Endless)
+}
+
 /// Parses a plain decimal number of seconds without going through a float, which would admit
 /// `nan` and `1e9` and lose digits. Returns `None` for anything that has another form.
 fn seconds(text: &str) -> Result<Option<Duration>, DurationError> {

@@ -10,6 +10,7 @@ use crate::cli::VERBS;
 use crate::cli::fix_manual;
 use crate::cli::flock::FLOCK_DIFFERENCES;
 use crate::cli::info_manual;
+use crate::cli::lease_manual;
 use crate::cli::settings::VARIABLES;
 use crate::cli::sql_manual;
 use crate::cli::update_manual;
@@ -58,6 +59,10 @@ const FILES: &[(&str, &str)] = &[
     (".dbguard/NAME/queue/", "The claims of those who wait, by number."),
     (".dbguard/NAME/held/", "The claims of those who hold the lock."),
     (".dbguard/NAME/keys/KEY/", "The same again for a key."),
+    (
+        ".dbguard/NAME/leases.log",
+        "How locks ended that `dbguard acquire` took: the last hundred or so.",
+    ),
     (
         ".dbguard/NAME/stats.log",
         "What was counted: one line a grant, now and then folded into stats.sum.",
@@ -131,7 +136,8 @@ pub fn sections(verb: &str) -> Vec<Section> {
             section("Environment of the command", COMMAND_VARIABLES),
             environment,
         ],
-        "stats" | "wait" | "path" | "completions" | "man" => Vec::new(),
+        "acquire" => vec![section("What it prints", lease_manual::PRINTED), exit_status(), environment],
+        "stats" | "wait" | "release" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
     }
 }
@@ -160,7 +166,7 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             files,
         ],
         "stats" => vec![section("The document of --json", STATS_FIELDS), files],
-        "update" | "wait" | "path" | "dbguard" => vec![files],
+        "update" | "wait" | "acquire" | "release" | "path" | "dbguard" => vec![files],
         _ => Vec::new(),
     }
 }

@@ -5,6 +5,7 @@
 //! in which nothing is left to guess. It also makes the documents that tell of those words.
 //! It does no I/O, does not read the environment, prints nothing and never exits.
 
+pub mod acquire_args;
 pub mod documents;
 pub mod duration;
 pub mod exec_args;
@@ -16,6 +17,7 @@ pub mod flock;
 pub mod info_args;
 pub mod info_manual;
 mod layout;
+mod lease_manual;
 pub mod lock_args;
 pub mod manual;
 mod number;
@@ -23,6 +25,7 @@ pub mod output_args;
 pub mod parameter;
 pub mod path_args;
 mod phrases;
+pub mod release_args;
 pub mod settings;
 pub mod sql_args;
 mod sql_manual;
@@ -34,15 +37,19 @@ pub mod wait_args;
 pub mod words;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::cli::acquire_args::AcquireArgs;
 use crate::cli::documents::Page;
 use crate::cli::exec_args::ExecArgs;
 use crate::cli::fix_args::FixArgs;
 use crate::cli::info_args::InfoArgs;
+use crate::cli::lock_args::LockArgs;
 use crate::cli::output_args::OutputArgs;
 use crate::cli::path_args::PathArgs;
+use crate::cli::release_args::ReleaseArgs;
 use crate::cli::sql_args::SqlArgs;
 use crate::cli::stats_args::StatsArgs;
 use crate::cli::update_args::UpdateArgs;
@@ -50,8 +57,20 @@ use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 10] =
-    ["exec", "sql", "info", "fix", "stats", "wait", "update", "path", "completions", "man"];
+pub const VERBS: [&str; 12] = [
+    "exec",
+    "sql",
+    "info",
+    "fix",
+    "stats",
+    "wait",
+    "acquire",
+    "release",
+    "update",
+    "path",
+    "completions",
+    "man",
+];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +87,10 @@ pub enum Request {
     Stats(StatsArgs),
     /// Wait until locks could be had.
     Wait(WaitArgs),
+    /// Take locks and leave them behind.
+    Acquire(Box<AcquireArgs>),
+    /// Give such locks back.
+    Release(ReleaseArgs),
     /// Change a file by a command.
     Update(Box<UpdateArgs>),
     /// Print the lock file of a database.
@@ -103,6 +126,7 @@ pub enum Refusal {
 ///   dbguard info app.db
 ///   dbguard fix --dry-run
 ///   dbguard wait -w 5m app.db
+///   token=$(dbguard acquire app.db)
 ///   dbguard update state.json -- jq '.n += 1'
 #[derive(Parser)]
 #[command(name = "dbguard", version, verbatim_doc_comment)]
@@ -123,6 +147,8 @@ enum Verb {
     Fix(FixArgs),
     Stats(StatsArgs),
     Wait(WaitArgs),
+    Acquire(Box<AcquireArgs>),
+    Release(ReleaseArgs),
     Update(Box<UpdateArgs>),
     Path(PathArgs),
     Completions(CompletionsArgs),
@@ -177,6 +203,11 @@ pub fn parse(arguments: Vec<OsString>) -> Result<(Request, OutputArgs), Refusal>
         Some("wait") => parse_one(&arguments).map(|(wait, output)| (Request::Wait(wait), output)),
         Some("update") => parse_one(&arguments)
             .map(|(update, output)| (Request::Update(Box::new(update)), output)),
+        Some("acquire") => parse_one(&arguments)
+            .map(|(acquire, output)| (Request::Acquire(Box::new(acquire)), output)),
+        Some("release") => {
+            parse_one(&arguments).map(|(release, output)| (Request::Release(release), output))
+        }
         Some("path") => parse_one(&arguments).map(|(path, output)| (Request::Path(path), output)),
         _ => None,
     };
@@ -212,6 +243,8 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Fix(fix) => Request::Fix(fix),
         Verb::Stats(stats) => Request::Stats(stats),
         Verb::Wait(wait) => Request::Wait(wait),
+        Verb::Acquire(acquire) => Request::Acquire(acquire),
+        Verb::Release(release) => Request::Release(release),
         Verb::Update(update) => Request::Update(update),
         Verb::Path(path) => Request::Path(path),
         Verb::Completions(completions) => Request::Completions(completions.shell),
@@ -224,17 +257,29 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
 fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
     match request {
         Request::Exec(exec) => usage::check_exec(exec, &usage::verb_first(arguments)[1..]),
-        Request::Wait(wait) => {
-            if wait.files.len() > 1 && wait.lock.lock_file().is_some() {
-                return Err(usage::several_files("--lock-file"));
-            }
-            usage::check_no_command(&usage::verb_first(arguments))
+        Request::Wait(WaitArgs { lock, files }) => check_files(lock, files, arguments),
+        Request::Acquire(acquire) => {
+            acquire.check()?;
+            check_files(&acquire.lock, &acquire.files, arguments)
         }
+        Request::Release(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Update(update) => update.check(),
         Request::Sql(_) | Request::Info(_) | Request::Fix(_) | Request::Stats(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Completions(_) | Request::Man(_) => Ok(()),
     }
+}
+
+/// Refuses several files for one lock file, and a command where none is run.
+fn check_files(
+    lock: &LockArgs,
+    files: &[PathBuf],
+    arguments: &[OsString],
+) -> Result<(), Failure> {
+    if files.len() > 1 && lock.lock_file().is_some() {
+        return Err(usage::several_files("--lock-file"));
+    }
+    usage::check_no_command(&usage::verb_first(arguments))
 }
 
 #[cfg(test)]

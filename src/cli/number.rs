@@ -14,6 +14,9 @@ pub enum NumberError {
     /// Neither a count nor `inf`.
     #[error("expected a whole number, or `inf`")]
     CountOrInf,
+    /// No process id.
+    #[error("expected the number of a process, such as `$$` of the shell")]
+    Process,
     /// No descriptor.
     #[error("expected the number of an open descriptor, such as `9`")]
     Descriptor,
@@ -32,6 +35,12 @@ pub fn count(text: &str) -> Result<u32, NumberError> {
 /// Parses a count; `None` for `inf`.
 pub fn count_or_inf(text: &str) -> Result<Option<u32>, NumberError> {
     if text == "inf" { Ok(None) } else { number(text, NumberError::CountOrInf).map(Some) }
+}
+
+/// Parses a process id.
+pub fn process(text: &str) -> Result<u32, NumberError> {
+    let pid = number(text, NumberError::Process)?;
+    if pid == 0 { Err(NumberError::Process) } else { Ok(pid) }
 }
 
 /// Parses the number of a file descriptor.

@@ -34,7 +34,7 @@ pub fn refusal(error: &clap::Error, arguments: &[OsString]) -> Refusal {
         Some("exec") => missing_dashes(&arguments[1..]),
         Some("sql") => dashed_sql(&arguments),
         Some("update") => undashed(&arguments[1..]),
-        Some("wait" | "path") => check_no_command(&arguments).err(),
+        Some("wait" | "path" | "acquire" | "release") => check_no_command(&arguments).err(),
         Some(verb) if VERBS.contains(&verb) => None,
         _ => missing_verb(error, &arguments),
     };

@@ -33,6 +33,12 @@ pub fn explain(error: &LockError, timeout: Timeout, files: &[PathBuf], voice: &V
             let failure = contended(Outcome::Timeout, &what, contention, voice);
             let longer = longer_than(waited);
             let file = voice.shown(&contention.path);
+            if failure.holder.as_ref().is_some_and(|holder| holder.lease) {
+                return failure.hint(format!(
+                    "dbguard acquire took it: join it with DBGUARD_HELD=TOKEN, or end it with \
+                     dbguard release {file} --token TOKEN"
+                ));
+            }
             failure.hint(format!(
                 "wait longer with -w {longer} (or DBGUARD_TIMEOUT={longer}), or see dbguard info {file}"
             ))

@@ -17,13 +17,13 @@ use crate::cli::exec_args::{ExecRequest, Keeping, Run, Start};
 use crate::cli::settings::Settings;
 use crate::error::Failure;
 use crate::lock::stats::{Event, Failure as Miss};
-use crate::lock::{ClaimId, Patience, Purpose};
+use crate::lock::{ClaimId, LeaseEnd, Patience, Purpose};
 use crate::outcome::Outcome;
 use crate::platform::signals::{Arrival, Origin, SignalMask};
 use crate::platform::spawn::{Launch, become_command};
 use crate::platform::step::step;
 use crate::report;
-use crate::supervise::{self, Cut, Ending, Limits, Supervisor};
+use crate::supervise::{self, Cut, Ending, LeaseWatch, Limits, Supervisor};
 
 /// A command to be run under locks.
 pub struct Job<'a> {
@@ -95,7 +95,9 @@ impl Job<'_> {
             kill_after: self.run.kill_after.finite(),
             hold_descendants: self.run.keeping == Keeping::Descendants,
         };
-        let mut supervisor = Supervisor::new(limits).map_err(|error| {
+        let lost = || locks.lost_lease().is_some();
+        let lease: Option<LeaseWatch<'_>> = if locks.is_leased() { Some(&lost) } else { None };
+        let mut supervisor = Supervisor::new(limits, lease).map_err(|error| {
             Failure::new(Outcome::OsError, "cannot watch over the command").caused_by(error)
         })?;
         let environment = environment(locks, self.id);
@@ -141,7 +143,7 @@ impl Job<'_> {
     /// Waits before the next try, the lock kept. Returns how it ends if there is no next try.
     fn pause(
         &self,
-        supervisor: &Supervisor,
+        supervisor: &Supervisor<'_>,
         limits: Limits,
         locks: &Locks,
         retries: u32,
@@ -150,10 +152,10 @@ impl Job<'_> {
         let backoff = retry::Backoff { delay: retry.delay, max_delay: retry.max_delay };
         let pause = retry::pause(backoff, retries);
         self.voice.detail(|| format!("busy; trying again after {}ms", pause.as_millis()));
-        let over = supervise::Run { ending: Ending::MaxHold, key: None };
+        let over = |ending| supervise::Run { ending, key: None };
         match supervisor.pause(pause) {
             Some(Cut::Signal(arrival)) => return Some(interrupted(arrival)),
-            Some(Cut::End) => return Some(over),
+            Some(Cut::End(ending)) => return Some(over(ending)),
             None => {}
         }
         let display = Display::new(self.voice, self.settings.network, &self.request.files);
@@ -173,7 +175,7 @@ impl Job<'_> {
             return Some(supervise::Run { ending: Ending::Signaled(i32::from(signal)), key });
         }
         // Whether it is still busy the command itself finds out.
-        supervisor.is_over().then_some(over)
+        supervisor.is_over().map(over)
     }
 
     fn finish(&self, mut locks: Locks, run: supervise::Run, status: &mut Status) -> End {
@@ -184,7 +186,9 @@ impl Job<'_> {
             Ending::Exited(code) => Outcome::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
             Ending::Signaled(signal) => Outcome::Signaled(u8::try_from(signal).unwrap_or(0)),
             Ending::MaxHold => Outcome::MaxHold,
+            Ending::LeaseEnded => Outcome::LockLost,
         };
+        let lease = locks.lost_lease();
         let clean =
             matches!(run.ending, Ending::Exited(_)) || self.run.keeping == Keeping::Descendants;
         let lost = if clean {
@@ -194,7 +198,10 @@ impl Job<'_> {
             Vec::new()
         };
         tracing::debug!(clean, lost = lost.len(), "the locks are given back");
-        let mut end = self.tell(outcome, &lost);
+        let mut end = match lease.filter(|_| run.ending == Ending::LeaseEnded) {
+            Some(how) => self.voice.fail(&lease_ended(&self.program, &self.request.files, how, self.voice)),
+            None => self.tell(outcome, &lost),
+        };
         end.signal = run.key.filter(|key| matches!(run.ending, Ending::Signaled(s) if s == *key));
         let lost_alone = !lost.is_empty() && end.code == Outcome::LockLost.code();
         status.ended(if lost_alone { Outcome::LockLost } else { outcome });
@@ -290,6 +297,17 @@ pub fn tell_lost(lost: &[PathBuf], outcome: Outcome, voice: &Voice) -> End {
         }
     }
     end
+}
+
+/// Returns what to tell of a command that was ended because its lease was.
+pub fn lease_ended(program: &Program, files: &[PathBuf], how: LeaseEnd, voice: &Voice) -> Failure {
+    let (name, files) = (program.name(), voice.shown_all(files));
+    let message = format!(
+        "{name} was ended: the lock of {files} that dbguard acquire took {}",
+        how.words()
+    );
+    Failure::new(Outcome::LockLost, message)
+        .hint("take it for longer with --ttl, or extend it with dbguard release --extend")
 }
 
 /// Returns the end of a run that a signal cut short while no command ran.

@@ -14,8 +14,8 @@ use crate::cli::lock_args::{LockRequest, Mode as Asked};
 use crate::cli::settings::Settings;
 use crate::error::Failure;
 use crate::lock::{
-    ClaimId, Guard, HELD_VARIABLE, HeldList, LockError, Mode, Patience, Purpose, Request, Resource,
-    Target, acquire, in_canonical_order, stats,
+    ClaimId, Guard, HELD_VARIABLE, HeldList, LeaseEnd, LockError, Mode, Patience, Purpose, Request,
+    Resource, Target, Under, acquire, in_canonical_order, lease_end, stats,
 };
 use crate::native::{Engine, Want};
 use crate::outcome::Outcome;
@@ -63,6 +63,16 @@ impl Locks {
         self.guards.iter_mut().for_each(|guard| guard.count(event));
     }
 
+    /// Whether any of them is joined to a lease, which can end before what runs under it does.
+    pub fn is_leased(&self) -> bool {
+        self.guards.iter().any(Guard::is_leased)
+    }
+
+    /// Returns how a lease ended that one of them is joined to, unless somebody gave it back.
+    pub fn lost_lease(&self) -> Option<LeaseEnd> {
+        self.guards.iter().find_map(Guard::lost_lease)
+    }
+
     /// Gives everything back in reverse order; returns the lock files that were lost.
     pub fn release(mut self, voice: &Voice) -> Vec<PathBuf> {
         let joined = |path: &Path| {
@@ -76,6 +86,11 @@ impl Locks {
             lost.extend(guard.release(&joined).lost);
         }
         lost
+    }
+
+    /// Closes everything; another process goes on with it.
+    pub fn hand_over(self) {
+        self.guards.into_iter().for_each(Guard::hand_over);
     }
 
     /// Closes everything; whoever inherited the descriptors keeps the locks.
@@ -143,8 +158,22 @@ fn tell_grant(guard: &Guard, begun: Instant, held: &HeldList, voice: &Voice) {
         "a lock is granted"
     );
     voice.detail(|| acquired(guard, begun, voice));
-    if !guard.is_joined() && held.names(guard.place()) {
-        voice.detail(|| format!("{HELD_VARIABLE} names a claim that is gone; not joined"));
+    if !guard.is_joined() {
+        let gone = held.entries().iter().filter(|entry| Path::new(&entry.at) == guard.place());
+        gone.for_each(|claim| tell_gone(guard, claim, voice));
+    }
+}
+
+/// The claim that was to be joined is gone. Whoever relied on a lease has to know that others may
+/// have been at the database meanwhile.
+fn tell_gone(guard: &Guard, claim: &Under, voice: &Voice) {
+    match lease_end(guard.resource(), claim) {
+        Some((end, at_ms)) if end != LeaseEnd::Released => voice.warn(&format!(
+            "the lock of {} that dbguard acquire took {}: it is locked anew",
+            voice.shown(&guard.resource().path),
+            end.words_at(at_ms)
+        )),
+        _ => voice.detail(|| format!("{HELD_VARIABLE} names a claim that is gone; not joined")),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Only these files print, read the environment and decide exit codes.
 
+mod acquire;
 mod display;
 mod environment;
 mod exec;
@@ -9,11 +10,13 @@ mod explain;
 mod fix;
 mod info;
 mod job;
+mod keeper;
 mod locking;
 mod logging;
 mod native;
 mod path;
 mod program;
+mod release;
 mod reserved;
 mod retry;
 mod sql;
@@ -94,6 +97,10 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
         Request::Stats(arguments) => stats::stats(&arguments.resolve(settings), voice),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
+        Request::Acquire(arguments) => {
+            acquire::acquire(&arguments.resolve(settings), settings, voice, id)
+        }
+        Request::Release(arguments) => release::release(&arguments.resolve(settings), voice),
         Request::Update(arguments) => {
             update::update(&arguments.resolve(settings), settings, voice, id)
         }

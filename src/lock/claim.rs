@@ -149,6 +149,21 @@ pub struct Record {
     /// When a lease ends by itself, milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
+    /// What somebody asks of whoever keeps a lease; the keeper takes it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extend: Option<Extension>,
+    /// The last of those that was carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extended: Option<u64>,
+}
+
+/// The wish that a lease should end later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    /// A number nobody else uses, so that whoever asked sees that it was heard.
+    pub number: u64,
+    /// In how many milliseconds the lease is to end.
+    pub in_ms: u64,
 }
 
 impl Record {
@@ -182,6 +197,8 @@ impl Record {
         keep(&mut self.child, later.child);
         keep(&mut self.child_start, later.child_start);
         keep(&mut self.expires_ms, later.expires_ms);
+        keep(&mut self.extend, later.extend);
+        keep(&mut self.extended, later.extended);
         self.lease |= later.lease;
     }
 

@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 
 use super::LockError;
 use super::claim::{Look, Seen};
+use super::lease;
 use super::lockdir::{Ledger, LockDir, STATE, entered, open_parent};
 use super::manner::{Manner, ignore_in_git};
 use super::mode::Mode;
@@ -292,7 +293,10 @@ fn empty(place: &LockDir) -> Result<(), &'static str> {
     };
     let is_known = |(name, is_dir): &(String, bool)| match is_dir {
         true => matches!(name.as_str(), "queue" | "held" | "keys"),
-        false => matches!(name.as_str(), "lock" | "ticket" | "fence") || stats::is_ours(name),
+        false => {
+            matches!(name.as_str(), "lock" | "ticket" | "fence" | lease::ENDED)
+                || stats::is_ours(name)
+        }
     };
     if !names.iter().all(is_known) {
         return Err("it holds something that is not dbguard's");
@@ -374,7 +378,7 @@ fn emptied(place: &LockDir) -> io::Result<()> {
         .map(|(name, _)| name)
         .filter(|name| stats::is_ours(name))
         .collect();
-    counts.extend(["ticket", "fence", "lock"].map(str::to_owned));
+    counts.extend([lease::ENDED, "ticket", "fence", "lock"].map(str::to_owned));
     for file in &counts {
         fault("clean-file")?;
         missing_is_fine(place.root.remove(file))?;

@@ -36,7 +36,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    fn place(&self) -> &LockDir {
+    pub(super) fn place(&self) -> &LockDir {
         &self.level.place
     }
 
@@ -90,7 +90,7 @@ impl Drop for Hold {
 pub struct Guard {
     resource: Resource,
     /// The whole database first, then the key.
-    holds: Vec<Hold>,
+    pub(super) holds: Vec<Hold>,
     /// When it was asked for, and when it was granted.
     times: (Instant, Instant),
     /// What is counted when it is given back; `None` if it was only to be seen.
@@ -173,13 +173,18 @@ impl Guard {
     /// Notes in the claims which command runs, so that a successor can wait for it even if its
     /// descriptors are closed (S7). The command may be this very process.
     pub fn record_command(&self, pid: u32) {
+        self.record(pid, Record::default());
+    }
+
+    /// Notes in the claims which process keeps them alive, and what else there is to say.
+    pub(super) fn record(&self, pid: u32, more: Record) {
         let record = Record {
             start: process::start_time(std::process::id()),
             boot: process::boot_id(),
             namespace: process::pid_namespace(),
             child: Some(pid),
             child_start: process::start_time(pid),
-            ..Record::default()
+            ..more
         };
         for claim in self.holds.iter().filter_map(|hold| hold.claim.as_ref()) {
             // Only an aid for the case that everything else failed.
@@ -231,10 +236,15 @@ impl Guard {
 
     /// Closes the descriptors and nothing more: whoever inherited them keeps the lock.
     pub fn abandon(mut self) {
+        self.tell(Instant::now());
+        self.hand_over();
+    }
+
+    /// Closes the descriptors, and counts nothing: another process goes on with all of this.
+    pub fn hand_over(mut self) {
         for hold in &mut self.holds {
             hold.over = true;
         }
-        self.tell(Instant::now());
     }
 
     fn last(&self) -> &Hold {

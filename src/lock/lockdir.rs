@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::LockError;
 use super::claim::Claim;
+use super::lease;
 use super::manner::{Manner, ignore_in_git};
 use super::resource::{Place, Resource};
 use crate::platform::step::{fault, step};
@@ -300,7 +301,7 @@ impl LockDir {
                 names.iter().for_each(|name| drop(dir.remove(name)));
             }
         }
-        for file in ["ticket", "fence", "lock"] {
+        for file in [lease::ENDED, "ticket", "fence", "lock"] {
             drop(self.root.remove(file));
         }
         for dir in ["queue", "held"] {

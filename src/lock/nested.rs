@@ -31,14 +31,20 @@ impl HeldList {
         (Self { entries }, refused)
     }
 
+    /// Reads a token: the same, and an id alone is a claim on the lock that is asked about.
+    pub fn parse_token(text: &str) -> (Self, usize) {
+        match ClaimId::parse(text.trim()) {
+            Some(id) => {
+                let entry = Under { id: id.to_string(), at: String::new() };
+                (Self { entries: vec![entry] }, 0)
+            }
+            None => Self::parse(text.trim()),
+        }
+    }
+
     /// Returns the claims.
     pub fn entries(&self) -> &[Under] {
         &self.entries
-    }
-
-    /// Whether it names a claim on the lock in this directory.
-    pub fn names(&self, place: &Path) -> bool {
-        self.entries.iter().any(|entry| Path::new(&entry.at) == place)
     }
 
     /// Adds a claim, innermost.

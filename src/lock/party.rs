@@ -109,6 +109,7 @@ fn describe(
         label: record.label.clone(),
         lease: record.lease,
         expires: record.expires_ms.map(rfc3339),
+        expires_in_ms: record.expires_ms.map(|ends| ends.saturating_sub(now_ms())),
     }
 }
 

@@ -13,6 +13,7 @@
 //! | processes | [`process`], [`portrait`], [`Liveness`] |
 //! | the beginning of the process | [`entry`] |
 //! | starting a command | [`spawn`] |
+//! | a process that stays behind | [`detach`] |
 //! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`] |
 //! | who merely has a file open | [`openers`] |
 //! | that nobody has a file open | [`lease`] |
@@ -30,7 +31,7 @@ pub mod step;
 mod unix;
 #[cfg(unix)]
 pub use unix::{
-    attributes,
+    attributes, detach,
     dir::{Access, Dir, own, settle_owner},
     entry,
     file::{

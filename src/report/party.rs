@@ -88,6 +88,9 @@ fn in_words(party: &Party, user: Option<String>, longest: usize, say: Facts) -> 
     if let Some(age) = age {
         words.push_str(&format!(" for {age}"));
     }
+    if let Some(left) = party.expires_in_ms.filter(|_| say == Facts::All) {
+        words.push_str(&format!(", ends in {}", duration(Duration::from_millis(left))));
+    }
     words
 }
 

@@ -61,7 +61,12 @@ pub enum Ending {
     Signaled(i32),
     /// It ran for longer than allowed.
     MaxHold,
+    /// The lease ended that it ran under.
+    LeaseEnded,
 }
+
+/// How often the lease is looked at that a command runs under.
+const LEASE_LOOK: Duration = Duration::from_secs(1);
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug)]
@@ -77,30 +82,35 @@ pub struct Run {
 pub enum Cut {
     /// A signal that asks us to end.
     Signal(Arrival),
-    /// The limit of all runs together.
-    End,
+    /// The limit of all runs together, or the end of the lease.
+    End(Ending),
 }
 
+/// Tells whether the lease has ended that a command runs under. Asked once a second.
+pub type LeaseWatch<'a> = &'a dyn Fn() -> bool;
+
 /// Runs a command, and again if need be, under limits that count for all the runs together.
-pub struct Supervisor {
+pub struct Supervisor<'a> {
     watch: Watch,
     limits: Limits,
+    lease: Option<LeaseWatch<'a>>,
     family: Option<Family>,
 }
 
-impl Supervisor {
-    /// Begins to watch signals: from here on none of those that are forwarded is lost.
+impl<'a> Supervisor<'a> {
+    /// Begins to watch signals: from here on none of those that are forwarded is lost. When `lease`
+    /// says that it has ended, everything that was started is ended.
     ///
     /// # Errors
     /// The system cannot hand us orphaned descendants, which a limit or `hold_descendants` needs.
-    pub fn new(limits: Limits) -> io::Result<Self> {
+    pub fn new(limits: Limits, lease: Option<LeaseWatch<'a>>) -> io::Result<Self> {
         let watch = Watch::new(&SIGNALS);
-        let has_family = limits.end.is_some() || limits.hold_descendants;
+        let has_family = limits.end.is_some() || lease.is_some() || limits.hold_descendants;
         let family = has_family.then(Family::before_any_start);
         if has_family {
             process::adopt_orphans()?;
         }
-        Ok(Self { watch, limits, family })
+        Ok(Self { watch, limits, lease, family })
     }
 
     /// Returns the mask that a command has to start with.
@@ -119,14 +129,19 @@ impl Supervisor {
                 // Nothing runs that could be stopped with us.
                 Some(Arrival { signal: SIGTSTP, .. }) => signals::stop_self(),
                 Some(arrival) => return Some(Cut::Signal(arrival)),
-                None => return self.is_over().then_some(Cut::End),
+                None => return self.is_over().map(Cut::End),
             }
         }
     }
 
-    /// Whether the limit of all runs is reached.
-    pub fn is_over(&self) -> bool {
-        self.limits.end.is_some_and(|end| Instant::now() >= end)
+    /// Returns why nothing may run any more: the limit of all runs is reached, or the lease ended.
+    pub fn is_over(&self) -> Option<Ending> {
+        let is_late = self.limits.end.is_some_and(|end| Instant::now() >= end);
+        let is_lost = || self.lease.is_some_and(|is_over| is_over());
+        match is_late {
+            true => Some(Ending::MaxHold),
+            false => is_lost().then_some(Ending::LeaseEnded),
+        }
     }
 
     /// Starts the command, calls `started` with its process id, and blocks until it has ended.
@@ -138,17 +153,18 @@ impl Supervisor {
             family: self.family.as_mut(),
             pid: child.pid(),
             limits: self.limits,
+            lease: self.lease,
+            look_at: self.lease.map(|_| Instant::now()),
             term_at: self.limits.end,
             kill_at: None,
-            ended_by_us: false,
+            ended_by_us: None,
             key: None,
         };
         let ending = tending.until_it_ends(&child)?;
-        if self.limits.hold_descendants || tending.ended_by_us {
+        if self.limits.hold_descendants || tending.ended_by_us.is_some() {
             tending.until_no_descendants()?;
         }
-        let ending = if tending.ended_by_us { Ending::MaxHold } else { ending };
-        Ok(Run { ending, key: tending.key })
+        Ok(Run { ending: tending.ended_by_us.unwrap_or(ending), key: tending.key })
     }
 }
 
@@ -158,9 +174,12 @@ struct Tending<'a> {
     family: Option<&'a mut Family>,
     pid: u32,
     limits: Limits,
+    lease: Option<LeaseWatch<'a>>,
+    look_at: Option<Instant>,
     term_at: Option<Instant>,
     kill_at: Option<Instant>,
-    ended_by_us: bool,
+    /// Why it was ended, if it was.
+    ended_by_us: Option<Ending>,
     key: Option<i32>,
 }
 
@@ -217,7 +236,7 @@ impl Tending<'_> {
 
     /// Returns the next signal, or `None` when a limit was reached and acted upon.
     fn next(&mut self) -> Option<Arrival> {
-        let due = self.term_at.into_iter().chain(self.kill_at).min();
+        let due = [self.look_at, self.term_at, self.kill_at].into_iter().flatten().min();
         let limit = due.map(|due| due.saturating_duration_since(Instant::now()));
         let arrival = self.watch.wait(limit);
         if arrival.is_none() {
@@ -228,17 +247,29 @@ impl Tending<'_> {
 
     fn enforce(&mut self) {
         let now = Instant::now();
-        if self.term_at.is_some_and(|at| now >= at) {
-            self.term_at = None;
-            self.ended_by_us = true;
-            self.kill_at = self.limits.kill_after.map(|after| now + after);
-            tracing::warn!(pid = self.pid, "held for too long: sending TERM");
-            self.signal_all(SIGTERM);
+        if self.look_at.is_some_and(|at| now >= at) {
+            let is_over = self.lease.is_some_and(|is_over| is_over());
+            self.look_at = (!is_over).then(|| now + LEASE_LOOK);
+            if is_over {
+                self.end_all(Ending::LeaseEnded);
+            }
+        } else if self.term_at.is_some_and(|at| now >= at) {
+            self.end_all(Ending::MaxHold);
         } else if self.kill_at.is_some_and(|at| now >= at) {
             // Again soon, for what was started in the meantime.
             self.kill_at = Some(now + Duration::from_millis(100));
             self.signal_all(SIGKILL);
         }
+    }
+
+    /// Asks everything to end, once.
+    fn end_all(&mut self, why: Ending) {
+        self.term_at = None;
+        self.look_at = None;
+        self.ended_by_us = Some(why);
+        self.kill_at = self.limits.kill_after.map(|after| Instant::now() + after);
+        tracing::warn!(pid = self.pid, ?why, "sending TERM");
+        self.signal_all(SIGTERM);
     }
 
     /// Signals the command and every descendant that can be named, stopped ones too.

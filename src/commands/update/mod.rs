@@ -29,7 +29,7 @@ use super::End;
 use super::environment::environment;
 use super::exec::conflict;
 use super::explain::explain;
-use super::job::{cannot_start, interrupted, leave, tell_lost};
+use super::job::{cannot_start, interrupted, lease_ended, leave, tell_lost};
 use super::locking::{Locks, Wish, take};
 use super::program::Program;
 use super::voice::Voice;
@@ -42,7 +42,7 @@ use crate::outcome::Outcome;
 use crate::platform::spawn::Launch;
 use crate::platform::step::step;
 use crate::report;
-use crate::supervise::{self, Ending, Limits, Supervisor};
+use crate::supervise::{self, Ending, LeaseWatch, Limits, Supervisor};
 use output::Output;
 use replacement::Replacement;
 use source::Source;
@@ -129,7 +129,9 @@ impl Update<'_> {
             kill_after: KILL_AFTER.finite(),
             hold_descendants: false,
         };
-        let mut supervisor = Supervisor::new(limits).map_err(|error| {
+        let lost = || locks.lost_lease().is_some();
+        let lease: Option<LeaseWatch<'_>> = if locks.is_leased() { Some(&lost) } else { None };
+        let mut supervisor = Supervisor::new(limits, lease).map_err(|error| {
             Failure::new(Outcome::OsError, "cannot watch over the command").caused_by(error)
         })?;
         let _limit = FileSizeLimit::told_as_an_error();
@@ -154,7 +156,7 @@ impl Update<'_> {
     fn filter(
         &self,
         source: &Source,
-        supervisor: &mut Supervisor,
+        supervisor: &mut Supervisor<'_>,
         locks: &Locks,
     ) -> Result<Replacement, Halt> {
         let replacement = Replacement::beside(source, self.voice)?;
@@ -182,7 +184,7 @@ impl Update<'_> {
     fn change_copies(
         &self,
         sources: &[Source],
-        supervisor: &mut Supervisor,
+        supervisor: &mut Supervisor<'_>,
         locks: &Locks,
     ) -> Result<Vec<Replacement>, Halt> {
         let mut copies = Vec::with_capacity(sources.len());
@@ -203,7 +205,7 @@ impl Update<'_> {
     /// Runs the command with further arguments after its own.
     fn run(
         &self,
-        supervisor: &mut Supervisor,
+        supervisor: &mut Supervisor<'_>,
         locks: &Locks,
         input: Option<BorrowedFd<'_>>,
         output: Option<BorrowedFd<'_>>,
@@ -249,9 +251,14 @@ impl Update<'_> {
                 return tell_lost(&lost, Outcome::Exited(code), self.voice);
             }
             Ending::Signaled(signal) => Some(signal),
-            Ending::MaxHold => None,
+            Ending::MaxHold | Ending::LeaseEnded => None,
         };
+        let lease = locks.lost_lease().filter(|_| run.ending == Ending::LeaseEnded);
         leave(locks, &self.request.files, self.voice);
+        if let Some(how) = lease {
+            let files = &self.request.files;
+            return self.voice.fail(&lease_ended(&self.program, files, how, self.voice));
+        }
         match signal {
             Some(signal) => End {
                 code: Outcome::Signaled(u8::try_from(signal).unwrap_or(0)).code(),

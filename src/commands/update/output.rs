@@ -68,7 +68,7 @@ impl Output {
     /// Waits until nobody can write any more and everything is in the file.
     pub(super) fn until_complete(
         self,
-        supervisor: &Supervisor,
+        supervisor: &Supervisor<'_>,
         program: &str,
         replacement: &Replacement,
         voice: &Voice,

@@ -70,7 +70,7 @@ impl Replacement {
     pub(super) fn fill(
         &self,
         source: &Source,
-        supervisor: &Supervisor,
+        supervisor: &Supervisor<'_>,
         voice: &Voice,
     ) -> Result<(), Halt> {
         source.each_chunk(supervisor, voice, |bytes| {

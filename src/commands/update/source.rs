@@ -74,7 +74,7 @@ impl Source {
     pub(super) fn demand(
         &self,
         wanted: Sha256,
-        supervisor: &Supervisor,
+        supervisor: &Supervisor<'_>,
         voice: &Voice,
     ) -> Result<(), Halt> {
         let mut hasher = sha2::Sha256::new();
@@ -95,7 +95,7 @@ impl Source {
     /// Calls `each` with the whole content, part by part, and is at its beginning again.
     pub(super) fn each_chunk(
         &self,
-        supervisor: &Supervisor,
+        supervisor: &Supervisor<'_>,
         voice: &Voice,
         mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Halt> {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::{Halt, interrupted};
 use crate::platform::signals::{SIGXFSZ, Watch};
-use crate::supervise::{Cut, Ending, Run, Supervisor};
+use crate::supervise::{Cut, Run, Supervisor};
 
 /// Halts if a signal has come that asks us to end, or the limit of the command is reached.
-pub(super) fn demand_silence(supervisor: &Supervisor) -> Result<(), Halt> {
+pub(super) fn demand_silence(supervisor: &Supervisor<'_>) -> Result<(), Halt> {
     match supervisor.pause(Duration::ZERO) {
         None => Ok(()),
         Some(Cut::Signal(arrival)) => Err(Halt::Ended(interrupted(arrival))),
-        Some(Cut::End) => Err(Halt::Ended(Run { ending: Ending::MaxHold, key: None })),
+        Some(Cut::End(ending)) => Err(Halt::Ended(Run { ending, key: None })),
     }
 }
 

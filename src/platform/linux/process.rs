@@ -8,7 +8,7 @@ use std::str::SplitAsciiWhitespace;
 use std::time::Duration;
 
 use rustix::event::{self, PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::platform::Liveness;
@@ -76,8 +76,7 @@ pub fn age(pid: u32) -> Option<Duration> {
 
 /// Returns how long ago a start was. Both clocks count from boot and through suspension.
 pub(super) fn since(start_ticks: u64) -> Duration {
-    let now = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
-    now.saturating_sub(ticks(start_ticks))
+    steady_time().saturating_sub(ticks(start_ticks))
 }
 
 /// Returns what the kernel counted as a time.
@@ -183,6 +182,16 @@ pub fn all() -> Vec<(u32, ProcessStat)> {
     pids.filter_map(|pid| Some((pid, stat(pid)?))).collect()
 }
 
+/// Returns how many threads this process has, `None` where that is not told.
+pub fn threads() -> Option<usize> {
+    Some(fs::read_dir("/proc/self/task").ok()?.count())
+}
+
+/// Returns a time that goes on while the machine sleeps, and that nobody can set.
+pub fn steady_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
+}
+
 /// Orphaned descendants become our children, so that they can be waited for and named.
 pub fn adopt_orphans() -> io::Result<()> {
     // The value is only a flag for this option; any pid means "on".
@@ -207,6 +216,23 @@ impl ProcessHandle {
     pub fn open(pid: u32) -> io::Result<Self> {
         let pid = to_pid(pid).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
         Ok(Self(rustix::process::pidfd_open(pid, PidfdFlags::empty())?))
+    }
+
+    /// Opens the process with this number if it is the one that started then. `None` if that one
+    /// has ended.
+    pub fn open_started(pid: u32, start: u64) -> io::Result<Option<Self>> {
+        match Self::open(pid) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+            // The number cannot be reused between the opening and the look.
+            opened => Ok(Some(opened?).filter(|_| start_time(pid) == Some(start))),
+        }
+    }
+
+    /// Sends a signal to this very process.
+    pub fn send(&self, signal: i32) -> io::Result<()> {
+        let signal = Signal::from_named_raw(signal)
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+        Ok(rustix::process::pidfd_send_signal(&self.0, signal)?)
     }
 
     /// Blocks until the process has ended or the time is up. `true` if it has ended.

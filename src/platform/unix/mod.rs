@@ -1,6 +1,7 @@
 //! What all Unixes share.
 
 pub mod attributes;
+pub mod detach;
 pub mod dir;
 pub mod entry;
 pub mod file;

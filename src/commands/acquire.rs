@@ -1,0 +1,226 @@
+//! `dbguard acquire`: takes locks, leaves a process behind that keeps them, and returns.
+//!
+//! This process takes the locks as `exec` does, with the same waiting, deadline and words. Then it
+//! makes a copy of itself that goes on with them (`platform::detach`), tells of it, and ends. If it
+//! cannot tell, the copy gives the locks back: nobody would know of them.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::End;
+use super::exec::conflict;
+use super::keeper::{Terms, keep};
+use super::locking::{Locks, Wish, take};
+use super::voice::Voice;
+use crate::cli::acquire_args::{AcquireRequest, Export};
+use crate::cli::settings::Settings;
+use crate::cli::words::quoted;
+use crate::error::Failure;
+use crate::lock::{ClaimId, HELD_VARIABLE, HeldList, Purpose, rfc3339};
+use crate::outcome::Outcome;
+use crate::platform::detach::{Keeper, Side, split};
+use crate::platform::{Liveness, process};
+
+/// By which `dbguard release` finds the token.
+pub const TOKEN_VARIABLE: &str = "DBGUARD_TOKEN";
+
+/// Takes the locks and leaves them behind.
+pub fn acquire(
+    request: &AcquireRequest,
+    settings: &Settings,
+    voice: &Voice,
+    id: ClaimId,
+) -> Result<End, Failure> {
+    let github = (request.export == Some(Export::Github)).then(GithubFile::open).transpose()?;
+    let owner = request.for_pid.map(owner).transpose()?;
+    let wish = Wish {
+        lock: &request.lock,
+        files: &request.files,
+        purpose: Purpose::Hold,
+        program: "dbguard acquire",
+        id,
+    };
+    let locks = match take(&wish, settings, voice) {
+        Ok(locks) => locks,
+        Err(failure) => return Ok(conflict(failure, &request.lock, voice)),
+    };
+    if let Some((pid, start)) = owner.filter(|(pid, start)| !runs(*pid, *start)) {
+        tracing::debug!(pid, start, "the owner ended while its lock was waited for");
+        locks.release(voice);
+        return Err(no_such_process(pid));
+    }
+    let terms = Terms::new(request.ttl.finite(), owner);
+    match split() {
+        Ok(Side::Keeper(origin)) => Ok(keep(locks, terms, origin, voice)),
+        Ok(Side::Origin(keeper)) => {
+            let answer = Answer::new(&locks, request, &terms, keeper.pid());
+            leave(locks, keeper, voice, || answer.tell(request.export, github, voice))
+        }
+        Err(error) => {
+            locks.release(voice);
+            Err(cannot_leave(error))
+        }
+    }
+}
+
+/// Returns the process that the lock is taken for, with its start time.
+fn owner(pid: u32) -> Result<(u32, u64), Failure> {
+    let start = process::start_time(pid).ok_or_else(|| no_such_process(pid))?;
+    if !runs(pid, start) {
+        return Err(no_such_process(pid));
+    }
+    Ok((pid, start))
+}
+
+fn runs(pid: u32, start: u64) -> bool {
+    process::liveness(pid, Some(start)) != Liveness::Gone
+}
+
+fn no_such_process(pid: u32) -> Failure {
+    Failure::new(Outcome::Usage, format!("there is no process {pid} to take the lock for"))
+        .hint("--for-pid $$ means the shell that runs dbguard")
+}
+
+fn cannot_leave(error: io::Error) -> Failure {
+    Failure::new(Outcome::OsError, "cannot leave a process behind that keeps the lock")
+        .caused_by(error)
+}
+
+/// Leaves the locks to the keeper, if `tell` is able to tell of them.
+fn leave(
+    locks: Locks,
+    mut keeper: Keeper,
+    voice: &Voice,
+    tell: impl FnOnce() -> Result<End, Failure>,
+) -> Result<End, Failure> {
+    if let Err(error) = keeper.until_ready() {
+        keeper.dismiss();
+        locks.release(voice);
+        return Err(cannot_leave(error));
+    }
+    let told = tell();
+    let is_told = told.as_ref().is_ok_and(|end| end.code == 0);
+    if !is_told {
+        // The keeper gives everything back, with all that belongs to that.
+        locks.hand_over();
+        keeper.dismiss();
+        return told;
+    }
+    locks.hand_over();
+    keeper.confirm().map_err(cannot_leave)?;
+    told
+}
+
+/// What there is to tell.
+struct Answer {
+    token: String,
+    held: String,
+    files: Vec<String>,
+    mode: &'static str,
+    pid: u32,
+    expires_ms: Option<u64>,
+}
+
+impl Answer {
+    fn new(locks: &Locks, request: &AcquireRequest, terms: &Terms, pid: u32) -> Self {
+        let mut token = HeldList::default();
+        let entries = locks.as_typed().into_iter().flat_map(|guard| guard.entries());
+        entries.for_each(|entry| token.push(entry));
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        Self {
+            token: token.to_string(),
+            held: locks.held.to_string(),
+            files: request.files.iter().map(path).collect(),
+            mode: locks.mode.word(),
+            pid,
+            expires_ms: terms.expires_ms,
+        }
+    }
+
+    /// The keeper is not told to stay before this has succeeded.
+    fn tell(
+        &self,
+        export: Option<Export>,
+        github: Option<GithubFile>,
+        voice: &Voice,
+    ) -> Result<End, Failure> {
+        if let Some(github) = github {
+            github.append(&self.variables())?;
+        }
+        let text = match export {
+            _ if voice.is_json() => self.document(),
+            Some(Export::Sh) => {
+                let set = |(name, value): (&str, &String)| {
+                    format!("{name}={}", quoted(OsString::from(value).as_os_str()))
+                };
+                let words: Vec<String> = self.variables().into_iter().map(set).collect();
+                format!("export {}\n", words.join(" "))
+            }
+            Some(Export::Github) | None => format!("{}\n", self.token),
+        };
+        // A reader that went away does not know the token.
+        let mut output = io::stdout().lock();
+        match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+            Ok(()) => Ok(Outcome::Ok.into()),
+            Err(error) => {
+                Err(Failure::new(Outcome::IoError, "cannot tell the token, so nothing is locked")
+                    .caused_by(error))
+            }
+        }
+    }
+
+    fn variables(&self) -> [(&'static str, &String); 2] {
+        [(HELD_VARIABLE, &self.held), (TOKEN_VARIABLE, &self.token)]
+    }
+
+    fn document(&self) -> String {
+        let document = serde_json::json!({
+            "schema": 1,
+            "token": self.token,
+            "held": self.held,
+            "files": self.files,
+            "mode": self.mode,
+            "pid": self.pid,
+            "expires": self.expires_ms.map(rfc3339),
+        });
+        format!("{document}\n")
+    }
+}
+
+/// The file from which GitHub Actions takes the environment of the steps that follow.
+struct GithubFile(File);
+
+impl GithubFile {
+    /// Opens it before the lock is asked for.
+    fn open() -> Result<Self, Failure> {
+        let Some(path) = env::var_os("GITHUB_ENV").filter(|path| !path.is_empty()) else {
+            return Err(Failure::new(Outcome::Usage, "`--export github` needs GITHUB_ENV")
+                .hint("it is set in the steps of a job; elsewhere use --export sh"));
+        };
+        let file = File::options().append(true).create(true).open(&path).map_err(|error| {
+            let name = PathBuf::from(&path);
+            let message = format!("cannot open GITHUB_ENV, `{}`", name.display());
+            Failure::new(Outcome::CannotCreate, message).caused_by(error)
+        })?;
+        Ok(Self(file))
+    }
+
+    fn append(mut self, variables: &[(&str, &String)]) -> Result<(), Failure> {
+        let lines: String =
+            variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        self.0.write_all(lines.as_bytes()).map_err(|error| {
+            Failure::new(Outcome::IoError, "cannot write to the file that GITHUB_ENV names")
+                .caused_by(error)
+        })
+    }
+}
+
+/// When a lease that begins now ends, milliseconds since 1970.
+pub fn in_wall_time(ttl: Duration) -> u64 {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(now.saturating_add(ttl).as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,231 @@
+//! `dbguard release`: gives back what `dbguard acquire` took, or has it end later.
+
+use std::env;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::acquire::TOKEN_VARIABLE;
+use super::explain::explain;
+use super::voice::Voice;
+use super::{End, print};
+use crate::cli::release_args::ReleaseRequest;
+use crate::error::Failure;
+use crate::lock::{
+    Extension, Found, HeldList, Keeper, LeaseEnd, Resource, Target, Under, ask_to_extend,
+    find_lease, rfc3339,
+};
+use crate::outcome::Outcome;
+use crate::platform::host;
+use crate::platform::process::ProcessHandle;
+use crate::platform::signals::{SIGTERM, SIGUSR1};
+use crate::report;
+
+/// How long a keeper may take to hear of an extension.
+const HEARING: Duration = Duration::from_secs(10);
+
+/// Between two looks at whether it has.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How many looks there are between two wishes: what two of them write at once may be lost.
+const LOOKS: u32 = 25;
+
+/// Gives a lease back, or extends it.
+pub fn release(request: &ReleaseRequest, voice: &Voice) -> Result<End, Failure> {
+    let target = Target {
+        file: request.file.clone(),
+        key: None,
+        lock_dir: request.lock_dir.clone(),
+        lock_file: request.lock_file.clone(),
+    };
+    let tell = |error| {
+        explain(&error, request.timeout, std::slice::from_ref(&request.file), voice)
+    };
+    let resource = Resource::resolve(&target).map_err(tell)?;
+    let lease = Lease { name: voice.shown(&resource.path), resource, claims: claims(request)? };
+    match request.extend {
+        None => lease.release(request),
+        Some(by) => lease.extend(by, voice),
+    }
+}
+
+/// Returns the claims that the token names.
+fn claims(request: &ReleaseRequest) -> Result<Vec<Under>, Failure> {
+    let typed = request.token.clone();
+    let variable = || env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
+    let Some(token) = typed.or_else(variable) else {
+        return Err(Failure::new(Outcome::Usage, "no token was given")
+            .hint("give what dbguard acquire printed: --token TOKEN, or DBGUARD_TOKEN"));
+    };
+    let (list, refused) = HeldList::parse_token(&token);
+    if refused > 0 || list.entries().is_empty() {
+        let message = format!("`{token}` is not a token of dbguard acquire");
+        return Err(Failure::new(Outcome::Usage, message)
+            .hint("give it whole, as dbguard acquire printed it: quote it for the shell"));
+    }
+    Ok(list.entries().to_vec())
+}
+
+/// A lease, as it was named.
+struct Lease {
+    resource: Resource,
+    name: String,
+    claims: Vec<Under>,
+}
+
+impl Lease {
+    /// Returns the claim that stands for the lease on this resource, and who keeps it.
+    fn find(&self) -> Result<(&Under, Keeper), Failure> {
+        let mut missed = None;
+        for claim in &self.claims {
+            let found = find_lease(&self.resource, claim).map_err(|error| {
+                Failure::new(Outcome::IoError, format!("cannot look at the lock of {}", self.name))
+                    .caused_by(error)
+            })?;
+            match found {
+                Found::Kept(keeper) => return Ok((claim, *keeper)),
+                Found::Unknown => {}
+                other => missed = Some(other),
+            }
+        }
+        Err(self.missed(missed.unwrap_or(Found::Unknown)))
+    }
+
+    /// Says why there is nothing to give back.
+    fn missed(&self, found: Found) -> Failure {
+        let name = &self.name;
+        let no = |message: String| Failure::new(Outcome::Negative, message);
+        match found {
+            Found::Ended(LeaseEnd::Released, at) => {
+                no(format!("the lock of {name} was released already, at {}", rfc3339(at)))
+            }
+            Found::Ended(end, at) => no(format!("the lock of {name} {}", end.words_at(at)))
+                .hint("take it for longer with --ttl, or extend it before its time is up"),
+            Found::Dead => no(format!(
+                "the process that kept the lock of {name} was killed: the lock is free"
+            )),
+            Found::Command(party) => {
+                let who = report::described(&party);
+                let mut failure = no(format!(
+                    "the lock of {name} was not taken by dbguard acquire: it is held by {who}"
+                ));
+                failure.holder = Some(party);
+                failure.hint("it is released when that command ends")
+            }
+            Found::Unknown | Found::Kept(_) => {
+                no(format!("there is no lock of {name} with this token"))
+                    .hint(format!("see dbguard info {name}; name the file that was acquired"))
+            }
+        }
+    }
+
+    /// Opens the process that keeps the lease.
+    fn keeper(&self, keeper: &Keeper) -> Result<ProcessHandle, Failure> {
+        let Some((pid, start)) = keeper.process else {
+            let place = match &keeper.party.host {
+                Some(other) if *other != host::host() => format!("on host {other}"),
+                _ => "in another container or PID namespace".to_owned(),
+            };
+            let message = format!("the lock of {} is kept by a process {place}", self.name);
+            return Err(Failure::new(Outcome::Negative, message)
+                .hint("run dbguard release there; the lock ends by itself when its time is up"));
+        };
+        match ProcessHandle::open_started(pid, start) {
+            Ok(Some(handle)) => Ok(handle),
+            Ok(None) => Err(self.missed(Found::Dead)),
+            Err(error) => Err(self.cannot_reach(pid, error)),
+        }
+    }
+
+    fn cannot_reach(&self, pid: u32, error: std::io::Error) -> Failure {
+        let outcome = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Outcome::Permission,
+            _ => Outcome::OsError,
+        };
+        let message = format!("cannot reach process {pid}, which keeps the lock of {}", self.name);
+        Failure::new(outcome, message)
+            .caused_by(error)
+            .hint("only the user who acquired the lock, and root, can release it")
+    }
+
+    fn send(&self, handle: &ProcessHandle, pid: u32, signal: i32) -> Result<(), Failure> {
+        match handle.send(signal) {
+            // It has ended by itself meanwhile.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            sent => sent.map_err(|error| self.cannot_reach(pid, error)),
+        }
+    }
+
+    fn release(&self, request: &ReleaseRequest) -> Result<End, Failure> {
+        let (_, keeper) = self.find()?;
+        let handle = self.keeper(&keeper)?;
+        let pid = keeper.process.map_or(0, |(pid, _)| pid);
+        self.send(&handle, pid, SIGTERM)?;
+        let until = request.timeout.finite().map(|limit| Instant::now() + limit);
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let ended = handle.wait(left.unwrap_or(HEARING));
+            if ended.map_err(|error| self.cannot_reach(pid, error))? {
+                return Ok(Outcome::Ok.into());
+            }
+            if left.is_some_and(|left| left.is_zero()) {
+                let message = format!("commands that joined the lock of {} still run", self.name);
+                return Err(Failure::new(Outcome::Timeout, message)
+                    .hint("nobody can join it any more; it is free as soon as they end"));
+            }
+        }
+    }
+
+    fn extend(&self, by: Duration, voice: &Voice) -> Result<End, Failure> {
+        let (claim, keeper) = self.find()?;
+        if keeper.expires_ms.is_none() {
+            let message = format!("the lock of {} has no time that could be extended", self.name);
+            return Err(Failure::new(Outcome::Negative, message)
+                .hint("it ends with the process that it was taken for"));
+        }
+        let handle = self.keeper(&keeper)?;
+        let pid = keeper.process.map_or(0, |(pid, _)| pid);
+        let number = host::random().map_err(|error| {
+            Failure::new(Outcome::OsError, "cannot get random numbers").caused_by(error)
+        })?;
+        let in_ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        let begun = Instant::now();
+        for look in 0.. {
+            if look % LOOKS == 0 {
+                self.ask(claim, Extension { number, in_ms })?;
+                self.send(&handle, pid, SIGUSR1)?;
+            }
+            thread::sleep(PAUSE);
+            let (_, keeper) = self.find()?;
+            if keeper.extended == Some(number) {
+                return Ok(self.tell(&keeper, voice));
+            }
+            if begun.elapsed() > HEARING {
+                break;
+            }
+        }
+        let message = format!("process {pid}, which keeps the lock of {}, does not answer", self.name);
+        Err(Failure::new(Outcome::OsError, message).hint("is it stopped? see dbguard info"))
+    }
+
+    fn ask(&self, claim: &Under, wish: Extension) -> Result<(), Failure> {
+        match ask_to_extend(&self.resource, claim, wish) {
+            // It ends at this moment; the next look says how.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            asked => asked.map_err(|error| {
+                let message = format!("cannot ask for more time for the lock of {}", self.name);
+                Failure::new(Outcome::Permission, message).caused_by(error)
+            }),
+        }
+    }
+
+    fn tell(&self, keeper: &Keeper, voice: &Voice) -> End {
+        let expires = keeper.expires_ms.map(rfc3339);
+        if voice.is_json() {
+            let path = self.resource.path.to_string_lossy();
+            let document = serde_json::json!({ "schema": 1, "path": path, "expires": expires });
+            return print(format!("{document}\n").as_bytes());
+        }
+        voice.detail(|| format!("{} is locked until {}", self.name, expires.unwrap_or_default()));
+        Outcome::Ok.into()
+    }
+}
