@@ -37,6 +37,8 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Clear what dead processes left behind, and nothing else')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Say how often locks were had, waited for and missed')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
+            [CompletionResult]::new('acquire', 'acquire', [CompletionResultType]::ParameterValue, 'Take locks for the steps of a script, and return')
+            [CompletionResult]::new('release', 'release', [CompletionResultType]::ParameterValue, 'Give back locks that `dbguard acquire` took')
             [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Change a file by a command, under its lock and in one step')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -210,6 +212,54 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'dbguard;acquire' {
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Lock only the part of the database called NAME, such as a tenant or a shard')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Lock only the part of the database called NAME, such as a tenant or a shard')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
+            [CompletionResult]::new('-E', '-E ', [CompletionResultType]::ParameterName, 'Exit with N instead of 75 or 124 when the lock was not obtained')
+            [CompletionResult]::new('--conflict-exit-code', '--conflict-exit-code', [CompletionResultType]::ParameterName, 'Exit with N instead of 75 or 124 when the lock was not obtained')
+            [CompletionResult]::new('--max-waiters', '--max-waiters', [CompletionResultType]::ParameterName, 'Fail if N others already wait for the lock')
+            [CompletionResult]::new('--native', '--native', [CompletionResultType]::ParameterName, 'What to do when the database engine''s own locks are in the way [default: wait]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Keep the lock''s files in DIR instead of .dbguard beside the database')
+            [CompletionResult]::new('--lock-file', '--lock-file', [CompletionResultType]::ParameterName, 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Say who you are to those who wait: TEXT, at most 100 characters, is shown with the holder')
+            [CompletionResult]::new('--ttl', '--ttl', [CompletionResultType]::ParameterName, 'Keep the locks for DURATION at most, counted from now on, also while the machine sleeps [default: 5m; inf with --for-pid]')
+            [CompletionResult]::new('--for-pid', '--for-pid', [CompletionResultType]::ParameterName, 'Keep the locks until process PID ends, such as the shell: `--for-pid $$`')
+            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'Print lines for a shell to eval, or write to the file that GITHUB_ENV names, for the steps that follow')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
+            [CompletionResult]::new('--shared', '--shared', [CompletionResultType]::ParameterName, 'Take the lock shared: others that ask for it shared may hold it too')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'Take the lock alone (the default; in sql the statements decide)')
+            [CompletionResult]::new('--exclusive', '--exclusive', [CompletionResultType]::ParameterName, 'Take the lock alone (the default; in sql the statements decide)')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
+            [CompletionResult]::new('--nonblock', '--nonblock', [CompletionResultType]::ParameterName, 'Fail instead of waiting, whatever -w says')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dbguard;release' {
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'What `dbguard acquire` printed [default: the value of DBGUARD_TOKEN]')
+            [CompletionResult]::new('--extend', '--extend', [CompletionResultType]::ParameterName, 'Keep the locks, and end them DURATION from now instead')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up after DURATION, if commands that joined still run [default: 30s]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after DURATION, if commands that joined still run [default: 30s]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Look for the lock''s files in DIR instead of .dbguard beside the database')
+            [CompletionResult]::new('--lock-file', '--lock-file', [CompletionResultType]::ParameterName, 'The lock file, if one was named to `dbguard acquire`')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'dbguard;update' {
             [CompletionResult]::new('--if-sha256', '--if-sha256', [CompletionResultType]::ParameterName, 'Change nothing, and exit with 1, unless the SHA-256 of FILE is H')
             [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
@@ -285,6 +335,8 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Clear what dead processes left behind, and nothing else')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Say how often locks were had, waited for and missed')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
+            [CompletionResult]::new('acquire', 'acquire', [CompletionResultType]::ParameterValue, 'Take locks for the steps of a script, and return')
+            [CompletionResult]::new('release', 'release', [CompletionResultType]::ParameterValue, 'Give back locks that `dbguard acquire` took')
             [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Change a file by a command, under its lock and in one step')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -308,6 +360,12 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             break
         }
         'dbguard;help;wait' {
+            break
+        }
+        'dbguard;help;acquire' {
+            break
+        }
+        'dbguard;help;release' {
             break
         }
         'dbguard;help;update' {

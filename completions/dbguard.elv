@@ -34,6 +34,8 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand fix 'Clear what dead processes left behind, and nothing else'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
+            cand acquire 'Take locks for the steps of a script, and return'
+            cand release 'Give back locks that `dbguard acquire` took'
             cand update 'Change a file by a command, under its lock and in one step'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -200,6 +202,52 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dbguard;acquire'= {
+            cand -k 'Lock only the part of the database called NAME, such as a tenant or a shard'
+            cand --key 'Lock only the part of the database called NAME, such as a tenant or a shard'
+            cand -w 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]'
+            cand --timeout 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]'
+            cand -E 'Exit with N instead of 75 or 124 when the lock was not obtained'
+            cand --conflict-exit-code 'Exit with N instead of 75 or 124 when the lock was not obtained'
+            cand --max-waiters 'Fail if N others already wait for the lock'
+            cand --native 'What to do when the database engine''s own locks are in the way [default: wait]'
+            cand --lock-dir 'Keep the lock''s files in DIR instead of .dbguard beside the database'
+            cand --lock-file 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it'
+            cand --label 'Say who you are to those who wait: TEXT, at most 100 characters, is shown with the holder'
+            cand --ttl 'Keep the locks for DURATION at most, counted from now on, also while the machine sleeps [default: 5m; inf with --for-pid]'
+            cand --for-pid 'Keep the locks until process PID ends, such as the shell: `--for-pid $$`'
+            cand --export 'Print lines for a shell to eval, or write to the file that GITHUB_ENV names, for the steps that follow'
+            cand --color 'When to use colour [default: auto]'
+            cand -s 'Take the lock shared: others that ask for it shared may hold it too'
+            cand --shared 'Take the lock shared: others that ask for it shared may hold it too'
+            cand -x 'Take the lock alone (the default; in sql the statements decide)'
+            cand --exclusive 'Take the lock alone (the default; in sql the statements decide)'
+            cand -n 'Fail instead of waiting, whatever -w says'
+            cand --nonblock 'Fail instead of waiting, whatever -w says'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dbguard;release'= {
+            cand --token 'What `dbguard acquire` printed [default: the value of DBGUARD_TOKEN]'
+            cand --extend 'Keep the locks, and end them DURATION from now instead'
+            cand -w 'Give up after DURATION, if commands that joined still run [default: 30s]'
+            cand --timeout 'Give up after DURATION, if commands that joined still run [default: 30s]'
+            cand --lock-dir 'Look for the lock''s files in DIR instead of .dbguard beside the database'
+            cand --lock-file 'The lock file, if one was named to `dbguard acquire`'
+            cand --color 'When to use colour [default: auto]'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dbguard;update'= {
             cand --if-sha256 'Change nothing, and exit with 1, unless the SHA-256 of FILE is H'
             cand -w 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]'
@@ -271,6 +319,8 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand fix 'Clear what dead processes left behind, and nothing else'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
+            cand acquire 'Take locks for the steps of a script, and return'
+            cand release 'Give back locks that `dbguard acquire` took'
             cand update 'Change a file by a command, under its lock and in one step'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -288,6 +338,10 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;help;stats'= {
         }
         &'dbguard;help;wait'= {
+        }
+        &'dbguard;help;acquire'= {
+        }
+        &'dbguard;help;release'= {
         }
         &'dbguard;help;update'= {
         }

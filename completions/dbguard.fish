@@ -38,6 +38,8 @@ complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "info" -d 'Say who h
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "fix" -d 'Clear what dead processes left behind, and nothing else'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "stats" -d 'Say how often locks were had, waited for and missed'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "wait" -d 'Wait until the locks could be had'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "acquire" -d 'Take locks for the steps of a script, and return'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "release" -d 'Give back locks that `dbguard acquire` took'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "update" -d 'Change a file by a command, under its lock and in one step'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "path" -d 'Print the file that is locked for a database'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -177,6 +179,42 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -l json -d 'Print 
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -s k -l key -d 'Lock only the part of the database called NAME, such as a tenant or a shard' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -s w -l timeout -d 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -s E -l conflict-exit-code -d 'Exit with N instead of 75 or 124 when the lock was not obtained' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -l max-waiters -d 'Fail if N others already wait for the lock' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -l native -d 'What to do when the database engine\'s own locks are in the way [default: wait]' -r -f -a "wait\t'Wait until none of them is in the way'
+fail\t'Fail if one of them is in the way'
+ignore\t'Do not look'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -l lock-dir -d 'Keep the lock\'s files in DIR instead of .dbguard beside the database' -r -f -a "(__fish_complete_directories)"
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -l lock-file -d 'Lock PATH itself, as `flock PATH` does, and keep the queue beside it' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -l label -d 'Say who you are to those who wait: TEXT, at most 100 characters, is shown with the holder' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -l ttl -d 'Keep the locks for DURATION at most, counted from now on, also while the machine sleeps [default: 5m; inf with --for-pid]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -l for-pid -d 'Keep the locks until process PID ends, such as the shell: `--for-pid $$`' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -l export -d 'Print lines for a shell to eval, or write to the file that GITHUB_ENV names, for the steps that follow' -r -f -a "sh\t'Lines that a POSIX shell can eval'
+github\t'The environment of the steps that follow in a job of GitHub Actions'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -s s -l shared -d 'Take the lock shared: others that ask for it shared may hold it too'
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -s x -l exclusive -d 'Take the lock alone (the default; in sql the statements decide)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -s n -l nonblock -d 'Fail instead of waiting, whatever -w says'
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand acquire" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand release" -l token -d 'What `dbguard acquire` printed [default: the value of DBGUARD_TOKEN]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand release" -l extend -d 'Keep the locks, and end them DURATION from now instead' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand release" -s w -l timeout -d 'Give up after DURATION, if commands that joined still run [default: 30s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand release" -l lock-dir -d 'Look for the lock\'s files in DIR instead of .dbguard beside the database' -r -f -a "(__fish_complete_directories)"
+complete -c dbguard -n "__fish_dbguard_using_subcommand release" -l lock-file -d 'The lock file, if one was named to `dbguard acquire`' -r -F
+complete -c dbguard -n "__fish_dbguard_using_subcommand release" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand release" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand release" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand release" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dbguard -n "__fish_dbguard_using_subcommand update" -l if-sha256 -d 'Change nothing, and exit with 1, unless the SHA-256 of FILE is H' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand update" -s w -l timeout -d 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand update" -s E -l conflict-exit-code -d 'Exit with N instead of 75 or 124 when the lock was not obtained' -r
@@ -224,14 +262,16 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand man" -l json -d 'Print J
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "exec" -d 'Run a command alone on a database'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "sql" -d 'Run SQL on a database under its lock'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "info" -d 'Say who holds a database, who waits, and what is blocked'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "fix" -d 'Clear what dead processes left behind, and nothing else'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "stats" -d 'Say how often locks were had, waited for and missed'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "wait" -d 'Wait until the locks could be had'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "update" -d 'Change a file by a command, under its lock and in one step'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "path" -d 'Print the file that is locked for a database'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "man" -d 'Print a page of the manual'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait update path completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "exec" -d 'Run a command alone on a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "sql" -d 'Run SQL on a database under its lock'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "info" -d 'Say who holds a database, who waits, and what is blocked'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "fix" -d 'Clear what dead processes left behind, and nothing else'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "stats" -d 'Say how often locks were had, waited for and missed'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "wait" -d 'Wait until the locks could be had'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "acquire" -d 'Take locks for the steps of a script, and return'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "release" -d 'Give back locks that `dbguard acquire` took'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "update" -d 'Change a file by a command, under its lock and in one step'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "path" -d 'Print the file that is locked for a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "man" -d 'Print a page of the manual'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

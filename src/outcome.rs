@@ -33,7 +33,7 @@ pub enum Outcome {
     IoError,
     /// The lock is held and waiting was not wanted.
     WouldBlock,
-    /// The lock's files vanished while it was held.
+    /// The lock's files vanished while it was held, or the lease ended that it was below.
     LockLost,
     /// Permission was denied, or the state directory belongs to somebody untrusted.
     Permission,
@@ -155,7 +155,9 @@ impl Outcome {
             Self::CannotCreate => "the lock file, its directory or a temporary file cannot be made",
             Self::IoError => "reading or writing failed, or the file would not hold still",
             Self::WouldBlock => "held, with -n or -w 0; or --max-waiters reached",
-            Self::LockLost => "the lock's files vanished or were replaced while it was held",
+            Self::LockLost => {
+                "the lock's files vanished or were replaced while it was held, or its time was up"
+            }
             Self::Permission => "permission denied, or state of an untrusted owner",
             Self::BadSetting => "a DBGUARD_ variable has a bad value",
             Self::Deadlock => "a wait that could never end was refused",

@@ -136,7 +136,9 @@ pub fn sections(verb: &str) -> Vec<Section> {
             section("Environment of the command", COMMAND_VARIABLES),
             environment,
         ],
-        "acquire" => vec![section("What it prints", lease_manual::PRINTED), exit_status(), environment],
+        "acquire" => {
+            vec![section("What it prints", lease_manual::PRINTED), exit_status(), environment]
+        }
         "stats" | "wait" | "release" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
     }

@@ -271,11 +271,7 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
 }
 
 /// Refuses several files for one lock file, and a command where none is run.
-fn check_files(
-    lock: &LockArgs,
-    files: &[PathBuf],
-    arguments: &[OsString],
-) -> Result<(), Failure> {
+fn check_files(lock: &LockArgs, files: &[PathBuf], arguments: &[OsString]) -> Result<(), Failure> {
     if files.len() > 1 && lock.lock_file().is_some() {
         return Err(usage::several_files("--lock-file"));
     }

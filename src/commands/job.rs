@@ -199,7 +199,9 @@ impl Job<'_> {
         };
         tracing::debug!(clean, lost = lost.len(), "the locks are given back");
         let mut end = match lease.filter(|_| run.ending == Ending::LeaseEnded) {
-            Some(how) => self.voice.fail(&lease_ended(&self.program, &self.request.files, how, self.voice)),
+            Some(how) => {
+                self.voice.fail(&lease_ended(&self.program, &self.request.files, how, self.voice))
+            }
             None => self.tell(outcome, &lost),
         };
         end.signal = run.key.filter(|key| matches!(run.ending, Ending::Signaled(s) if s == *key));
@@ -302,10 +304,8 @@ pub fn tell_lost(lost: &[PathBuf], outcome: Outcome, voice: &Voice) -> End {
 /// Returns what to tell of a command that was ended because its lease was.
 pub fn lease_ended(program: &Program, files: &[PathBuf], how: LeaseEnd, voice: &Voice) -> Failure {
     let (name, files) = (program.name(), voice.shown_all(files));
-    let message = format!(
-        "{name} was ended: the lock of {files} that dbguard acquire took {}",
-        how.words()
-    );
+    let message =
+        format!("{name} was ended: the lock of {files} that dbguard acquire took {}", how.words());
     Failure::new(Outcome::LockLost, message)
         .hint("take it for longer with --ttl, or extend it with dbguard release --extend")
 }

@@ -15,9 +15,7 @@ use crate::lock::{Guard, LeaseEnd};
 use crate::outcome::Outcome;
 use crate::platform::detach::Origin;
 use crate::platform::process::{ProcessHandle, steady_time};
-use crate::platform::signals::{
-    self, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, Watch,
-};
+use crate::platform::signals::{self, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, Watch};
 use crate::platform::step::step;
 
 /// The signals that are fetched; the last one is how the thread that watches the owner says that it

@@ -37,9 +37,7 @@ pub fn release(request: &ReleaseRequest, voice: &Voice) -> Result<End, Failure> 
         lock_dir: request.lock_dir.clone(),
         lock_file: request.lock_file.clone(),
     };
-    let tell = |error| {
-        explain(&error, request.timeout, std::slice::from_ref(&request.file), voice)
-    };
+    let tell = |error| explain(&error, request.timeout, std::slice::from_ref(&request.file), voice);
     let resource = Resource::resolve(&target).map_err(tell)?;
     let lease = Lease { name: voice.shown(&resource.path), resource, claims: claims(request)? };
     match request.extend {
@@ -100,9 +98,9 @@ impl Lease {
             }
             Found::Ended(end, at) => no(format!("the lock of {name} {}", end.words_at(at)))
                 .hint("take it for longer with --ttl, or extend it before its time is up"),
-            Found::Dead => no(format!(
-                "the process that kept the lock of {name} was killed: the lock is free"
-            )),
+            Found::Dead => {
+                no(format!("the process that kept the lock of {name} was killed: the lock is free"))
+            }
             Found::Command(party) => {
                 let who = report::described(&party);
                 let mut failure = no(format!(
@@ -112,8 +110,10 @@ impl Lease {
                 failure.hint("it is released when that command ends")
             }
             Found::Unknown | Found::Kept(_) => {
-                no(format!("there is no lock of {name} with this token"))
-                    .hint(format!("see dbguard info {name}; name the file that was acquired"))
+                no(format!("there is no lock of {name} with this token")).hint(format!(
+                    "it may have ended long ago, or what kept it was killed: see dbguard info \
+                         {name}"
+                ))
             }
         }
     }
@@ -203,7 +203,8 @@ impl Lease {
                 break;
             }
         }
-        let message = format!("process {pid}, which keeps the lock of {}, does not answer", self.name);
+        let message =
+            format!("process {pid}, which keeps the lock of {}, does not answer", self.name);
         Err(Failure::new(Outcome::OsError, message).hint("is it stopped? see dbguard info"))
     }
 

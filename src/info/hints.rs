@@ -34,6 +34,7 @@ pub fn hints(seen: &Seen) -> Vec<String> {
     let mut add = |hint: Option<String>| hints.extend(hint);
     let holders = seen.guard.holders.iter();
     holders.clone().for_each(|holder| add(halted(holder)));
+    holders.clone().for_each(|holder| add(leased(holder, seen)));
     blockers(seen).for_each(|lock| add(halted(&lock.who)));
     add(commit_waits(seen));
     blockers(seen).for_each(|lock| add(unseen(lock, seen)));
@@ -66,6 +67,16 @@ pub fn hints(seen: &Seen) -> Vec<String> {
         new
     });
     hints
+}
+
+fn leased(party: &Party, seen: &Seen) -> Option<String> {
+    party.lease.then(|| {
+        format!(
+            "dbguard acquire took the lock: commands join it with DBGUARD_HELD=TOKEN, and dbguard \
+             release {} --token TOKEN ends it",
+            seen.typed
+        )
+    })
 }
 
 fn halted(party: &Party) -> Option<String> {

@@ -33,6 +33,8 @@
 //! | `info_quiet` | `dbguard info` changes nothing, and nobody fails because of it |
 //! | `info_text` | the whole text of `dbguard info`, state by state |
 //! | `info_traps` | answers of `dbguard info` that were wrong once, each with its story |
+//! | `lease` | `dbguard acquire` and `release`: a lock between the steps of a script |
+//! | `lease_end` | each end of such a lock, and what those hear who joined it |
 //! | `lifetime` | whose processes count, limits over retries, survivors |
 //! | `stats` | every grant is counted once, and counting never makes anything fail |
 //! | `status_file` | paths that an option must not name, and what is written where |
@@ -59,7 +61,7 @@
 //!
 //! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools,
 //! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `fix_crew` those of `fix`,
-//! `fix_tools` the tools whose locks `fix` clears, `actor` the parts that this
+//! `lease_crew` those of the locks that `acquire` takes, `fix_tools` the tools whose locks `fix` clears, `actor` the parts that this
 //! very binary plays as a command, `pty` the terminal, `tests/peers` programs that others wrote
 //! the libraries of. Steps of dbguard are reached through hooks that exist only with
 //! `--features test-hooks`; without them (and where a tool such as `flock` is missing) a test
@@ -100,6 +102,9 @@ mod info_sqlite;
 mod info_text;
 mod info_traps;
 mod intervals;
+mod lease;
+mod lease_crew;
+mod lease_end;
 mod leftovers;
 mod lifetime;
 mod native;

@@ -122,6 +122,8 @@ fn the_fields_of_a_claim_are_the_programs() {
 fn the_files_on_disk_are_those_in_the_picture() {
     let scene = Scene::new();
     scene.dbguard(["exec", "app.db", "--", "true"]).run().expect(0);
+    let script = "\"$DBGUARD\" release app.db --token \"$(\"$DBGUARD\" acquire app.db)\"";
+    scene.shell(script).run().expect(0);
     let holder = scene.hold(["-k", "tenant-7", "app.db"]);
     let waiter = scene.queue_up("app.db", &[]);
     let names = |directory: &Path| -> BTreeSet<String> { crate::scene::names(directory) };
@@ -334,6 +336,30 @@ fn the_steps_for_ci_run() {
     for step in steps {
         kitchen.cook(step);
     }
+}
+
+/// A lock between steps that are shells of their own, and between the lines of one shell.
+#[test]
+fn the_steps_that_share_a_lock_run() {
+    let kitchen = Kitchen::new();
+    kitchen.0.file("shared.db", "");
+    let environment = kitchen.0.fresh("env");
+    let steps = block("yaml", "- run: dbguard acquire").lines();
+    let steps: Vec<&str> = steps.filter_map(|line| Some(line.split_once("run: ")?.1)).collect();
+    assert_eq!(steps.len(), 4);
+    let job = environment.to_str().expect("a plain path");
+    for step in &steps {
+        let variables = fs::read_to_string(job).unwrap_or_default();
+        let exports = variables.lines().map(|line| format!("export '{line}'\n"));
+        let exports: String = exports.collect();
+        kitchen.cook(&format!("export GITHUB_ENV={job}\n{exports}{step}"));
+    }
+    kitchen.0.assert_free("shared.db");
+    let lines = block("yaml", "migrate:").lines();
+    let lines: Vec<&str> = lines.filter_map(|line| line.trim().strip_prefix("- ")).collect();
+    kitchen.cook(&lines[..3].join("\n"));
+    kitchen.0.assert_free("shared.db");
+    assert_eq!(kitchen.0.read("ran").lines().count(), 4);
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! A lock that `dbguard acquire` took, for the tests of it.
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::process::{lives, signal_while, until};
+use crate::scene::{Run, Scene};
+
+/// A lock that `dbguard acquire` took; its keeper goes with the value.
+pub struct Lease {
+    /// Where it is.
+    pub scene: Scene,
+    /// What ends it.
+    pub token: String,
+    /// What commands join it by.
+    pub held: String,
+    /// The process that keeps it.
+    pub keeper: u32,
+    /// When that one started.
+    pub start: u64,
+}
+
+impl Lease {
+    /// Acquires with these words.
+    #[track_caller]
+    pub fn take(scene: &Scene, words: &[&str]) -> Self {
+        let ended = scene.dbguard(["acquire", "--json"]).words(words).run().expect(0).silent();
+        let document: Value = serde_json::from_str(&ended.stdout).expect("a document");
+        let text = |name: &str| document[name].as_str().expect("a text").to_owned();
+        let keeper = document["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+        let keeper = keeper.expect("a process");
+        Self {
+            scene: scene.clone(),
+            token: text("token"),
+            held: text("held"),
+            keeper,
+            start: start_of(keeper).expect("it lives"),
+        }
+    }
+
+    /// Prepares a call that joins the lock.
+    pub fn step<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Run {
+        self.scene.dbguard(words).env("DBGUARD_HELD", &self.held)
+    }
+
+    /// Prepares the release.
+    pub fn release(&self) -> Run {
+        self.scene.dbguard(["release", "a.db", "--token", &self.token])
+    }
+
+    /// Sends a signal to the keeper.
+    pub fn signal(&self, signal: Signal) {
+        assert!(signal_while(self.keeper, || start_of(self.keeper) == Some(self.start), signal));
+    }
+
+    /// Waits until the keeper has ended.
+    pub fn until_ended(&self) {
+        until("the keeper ends", || {
+            !lives(self.keeper) || start_of(self.keeper) != Some(self.start)
+        });
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        signal_while(self.keeper, || start_of(self.keeper) == Some(self.start), Signal::KILL);
+    }
+}
+
+/// Returns when a process started; `None` if there is none.
+pub fn start_of(pid: u32) -> Option<u64> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    line.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+/// Asks for the lock without waiting.
+pub fn try_lock(scene: &Scene) -> Run {
+    scene.dbguard(["exec", "-n", "a.db", "--", "true"])
+}
