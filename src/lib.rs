@@ -43,6 +43,9 @@ pub mod supervise;
 
 use std::ffi::OsString;
 
+#[cfg(test)]
+use platform::odd_name;
+
 /// Runs dbguard as the arguments say, which begin after the program's name, and returns its exit
 /// code.
 ///

@@ -15,9 +15,9 @@ use crate::lock::{
     find_lease, rfc3339,
 };
 use crate::outcome::Outcome;
-use crate::platform::host;
 use crate::platform::process::ProcessHandle;
 use crate::platform::signals::{SIGTERM, SIGUSR1};
+use crate::platform::{errors, host};
 use crate::report;
 
 /// How long a keeper may take to hear of an extension.
@@ -150,7 +150,7 @@ impl Lease {
     fn send(&self, handle: &ProcessHandle, pid: u32, signal: i32) -> Result<(), Failure> {
         match handle.send(signal) {
             // It has ended by itself meanwhile.
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            Err(error) if errors::is_of_ended_process(&error) => Ok(()),
             sent => sent.map_err(|error| self.cannot_reach(pid, error)),
         }
     }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
 use crate::platform::step::step;
-use crate::platform::{self, Access, Dir, host, process};
+use crate::platform::{self, Access, Dir, host, mark, process};
 
 /// A claim longer than this is not ours; reading stops here.
 const LARGEST_BYTES: u64 = 64 * 1024;
@@ -233,7 +233,7 @@ impl Claim {
         drop(platform::settle_owner(&file, mode, owner));
         step("claim-made");
         for _ in 0..LOCK_TRIES {
-            if platform::try_lock_exclusive(&file)? {
+            if mark::try_lock_exclusive(&file)? {
                 return Ok(Some(Self { file, head: Cell::new(None) }));
             }
             // A prober holds it for an instant.
@@ -314,7 +314,7 @@ impl Seen {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Look::Gone,
             Err(_) => return Look::Hidden,
         };
-        match platform::try_lock_shared(&file) {
+        match mark::try_lock_shared(&file) {
             Ok(true) => Look::Dead(Self { file }),
             Ok(false) => Look::Live(Self { file }),
             Err(_) => Look::Hidden,

@@ -14,7 +14,6 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -99,7 +98,7 @@ pub fn clean(parent: &Path, only: Option<&Path>, dry_run: bool) -> Result<Vec<Cl
     let list = |name| directory.child_to_list(name);
     let state = list(STATE).map_err(|error| LockError::io("open", &parent.join(STATE), error))?;
     let names = names_in(&state).map_err(|error| LockError::io("list", state.path(), error))?;
-    let only = only.and_then(Path::file_name).map(|name| encode(name.as_bytes()));
+    let only = only.and_then(Path::file_name).map(|name| encode(name.as_encoded_bytes()));
     let living = living(parent, only.as_deref());
     let mut work = Work { dry_run, cleaned: Vec::new() };
     for (name, _) in names.iter().filter(|(_, is_dir)| *is_dir) {
@@ -137,7 +136,7 @@ fn living(parent: &Path, only: Option<&str>) -> HashSet<String> {
     let Ok(entries) = fs::read_dir(parent) else {
         return only.map(str::to_owned).into_iter().collect();
     };
-    entries.flatten().map(|entry| encode(entry.file_name().as_bytes())).collect()
+    entries.flatten().map(|entry| encode(entry.file_name().as_encoded_bytes())).collect()
 }
 
 fn names_in(dir: &Dir) -> io::Result<Vec<(String, bool)>> {

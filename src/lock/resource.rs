@@ -113,7 +113,7 @@ pub fn canonical(path: &Path) -> Result<PathBuf, LockError> {
             Err(_) => return Ok(full),
         }
     }
-    Err(LockError::io("resolve", &path, io::Error::from_raw_os_error(libc::ELOOP)))
+    Err(LockError::io("resolve", &path, platform::errors::circle_of_links()))
 }
 
 fn canonicalize(path: &Path) -> Result<PathBuf, LockError> {

@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::LockError;
@@ -127,7 +126,8 @@ pub fn mode_of(holders: &[Party]) -> Option<Mode> {
 pub fn locked_in(parent: &Path) -> Vec<PathBuf> {
     let names: HashSet<String> = locks_in(parent).into_iter().collect();
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let locked = entries.filter(|entry| names.contains(&encode(entry.file_name().as_bytes())));
+    let locked =
+        entries.filter(|entry| names.contains(&encode(entry.file_name().as_encoded_bytes())));
     let mut files: Vec<PathBuf> = locked.map(|entry| entry.path()).collect();
     files.sort();
     files
@@ -136,7 +136,7 @@ pub fn locked_in(parent: &Path) -> Vec<PathBuf> {
 /// Returns the names that have a lock in a directory, of files that exist and of others.
 pub fn named_in(parent: &Path) -> Vec<PathBuf> {
     let mut files = locked_in(parent);
-    let name = |file: &PathBuf| encode(file.file_name().unwrap_or_default().as_bytes());
+    let name = |file: &PathBuf| encode(file.file_name().unwrap_or_default().as_encoded_bytes());
     let known: HashSet<String> = files.iter().map(name).collect();
     let others = locks_in(parent).into_iter().filter(|name| !known.contains(name));
     // A name that was cut cannot be read back.

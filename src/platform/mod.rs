@@ -8,7 +8,10 @@
 //! |---|---|
 //! | directories and files | [`Dir`], [`Access`], [`Facts`], [`FileId`], [`facts`], [`facts_at`] |
 //! | what a file carries besides its content | [`attributes`] |
+//! | open files for others | [`Lent`], [`lend`], [`make_temporary`], [`open_to_append`] |
+//! | what an error means | [`errors`], [`Shortage`] |
 //! | the whole-file lock | [`try_lock_shared`], [`lock_exclusive`], [`unlock`], ... |
+//! | the lock on a file that others read meanwhile | [`mark`] |
 //! | signals | [`signals`] |
 //! | processes | [`process`], [`portrait`], [`Liveness`] |
 //! | the beginning of the process | [`entry`] |
@@ -20,7 +23,7 @@
 //! | where a file is | [`file_system`] |
 //! | a database, opened without a trace | [`sniff`] |
 //! | who and where we are | [`host`] |
-//! | steps for crash tests | [`step`] |
+//! | steps for crash tests | [`step`], [`steps`] |
 //! | DuckDB, which is linked in (feature `duckdb`) | `duckdb` |
 
 #[cfg(feature = "duckdb")]
@@ -29,17 +32,20 @@ pub mod step;
 
 #[cfg(unix)]
 mod unix;
+#[cfg(all(unix, test))]
+pub use unix::handles::odd_name;
 #[cfg(unix)]
 pub use unix::{
     attributes, detach,
     dir::{Access, Dir, own, settle_owner},
-    entry,
+    entry, errors,
     file::{
         Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
         lock_exclusive, lock_shared, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
         unlock,
     },
-    host, signals, spawn,
+    handles::{Lent, lend, make_temporary, open_to_append},
+    host, mark, signals, spawn, steps,
 };
 
 #[cfg(target_os = "linux")]
@@ -61,4 +67,15 @@ pub enum Liveness {
     Gone,
     /// Something with that number runs; whether it is the one cannot be seen.
     Unknown,
+}
+
+/// What a system has run out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// Open files of this process.
+    OwnFiles,
+    /// Processes of this user.
+    Processes,
+    /// Memory, or something else of the whole system.
+    System,
 }

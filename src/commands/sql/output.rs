@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,11 +144,7 @@ impl Output {
             Target::StandardOutput => Ok(Taker::Held(SpooledTempFile::new(HELD_BYTES))),
             Target::File { path, mode } => {
                 let directory = path.parent().unwrap_or(Path::new("/"));
-                let permissions = fs::Permissions::from_mode(*mode);
-                let made = tempfile::Builder::new()
-                    .prefix(".dbguard-output-")
-                    .permissions(permissions)
-                    .tempfile_in(directory)?;
+                let made = platform::make_temporary(".dbguard-output-", *mode, directory)?;
                 let output = BufWriter::with_capacity(BUFFER_BYTES, made);
                 Ok(Taker::File { output, path: path.clone() })
             }
@@ -206,13 +201,13 @@ fn place_for(path: &Path) -> Result<Target, Failure> {
     };
     match fs::canonicalize(path) {
         Ok(path) => {
-            let facts = fs::metadata(&path).map_err(failed)?;
-            if !facts.is_file() {
+            let facts = platform::facts_at(&path).map_err(failed)?;
+            if !facts.regular {
                 let message = format!("`{}` is no regular file", path.display());
                 return Err(Failure::new(Outcome::Usage, message)
                     .hint("leave --output out and redirect standard output"));
             }
-            Ok(Target::File { path, mode: facts.permissions().mode() & 0o777 })
+            Ok(Target::File { path, mode: facts.mode & 0o777 })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -3,7 +3,6 @@
 mod print;
 mod prometheus;
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
@@ -17,6 +16,7 @@ use crate::lock::stats::{Tally, reset, tally};
 use crate::lock::{self, Resource, Target};
 use crate::native::{Engine, Want};
 use crate::outcome::Outcome;
+use crate::platform;
 use crate::probe::{Candidate, Search, leftovers_below, look};
 
 /// What was counted of one database.
@@ -104,13 +104,10 @@ fn one(path: &Path, request: &StatsRequest, voice: &Voice) -> Result<Counted, Fa
 
 /// Puts a file in place at once or not at all.
 fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
     // Whoever collects the metrics is another user.
-    let mut made = tempfile::Builder::new()
-        .prefix(".dbguard-stats-")
-        .permissions(fs::Permissions::from_mode(0o644))
-        .tempfile_in(parent.unwrap_or(Path::new(".")))?;
+    let parent = parent.unwrap_or(Path::new("."));
+    let mut made = platform::make_temporary(".dbguard-stats-", 0o644, parent)?;
     made.write_all(content)?;
     made.persist(file).map(drop).map_err(|error| error.error)
 }

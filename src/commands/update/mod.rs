@@ -22,7 +22,6 @@ mod source;
 mod watch;
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use super::End;
@@ -41,6 +40,7 @@ use crate::lock::{ClaimId, Purpose, canonical};
 use crate::outcome::Outcome;
 use crate::platform::spawn::Launch;
 use crate::platform::step::step;
+use crate::platform::{Lent, lend};
 use crate::report;
 use crate::supervise::{self, Ending, LeaseWatch, Limits, Supervisor};
 use output::Output;
@@ -164,13 +164,13 @@ impl Update<'_> {
         let (output, writer) = Output::into_file(&replacement, self.voice)?;
         let empty;
         let input = match &source.file {
-            Some(file) => file.as_fd(),
+            Some(file) => lend(file),
             None => {
                 empty = source::nothing()?;
-                empty.as_fd()
+                lend(&empty)
             }
         };
-        let run = self.run(supervisor, locks, Some(input), Some(writer.as_fd()), &[])?;
+        let run = self.run(supervisor, locks, Some(input), Some(lend(&writer)), &[])?;
         // An error of our own comes first: the command may have failed because of it.
         output.demand_no_error(&replacement, self.voice)?;
         drop(writer);
@@ -207,8 +207,8 @@ impl Update<'_> {
         &self,
         supervisor: &mut Supervisor<'_>,
         locks: &Locks,
-        input: Option<BorrowedFd<'_>>,
-        output: Option<BorrowedFd<'_>>,
+        input: Option<Lent<'_>>,
+        output: Option<Lent<'_>>,
         more: &[OsString],
     ) -> Result<supervise::Run, Failure> {
         let environment = environment(locks, self.id);

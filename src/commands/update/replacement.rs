@@ -1,21 +1,20 @@
 //! The temporary file that takes the place of the old one.
 
-use std::fs::{File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, TempPath};
+use tempfile::TempPath;
 
 use super::Halt;
 use super::source::{Source, failed};
 use crate::commands::voice::Voice;
 use crate::error::Failure;
 use crate::outcome::Outcome;
-use crate::platform;
 use crate::platform::attributes::{Lost, carry_over};
 use crate::platform::sniff::{Sniffed, open_unnoticed};
 use crate::platform::step::{fault, step};
+use crate::platform::{self, errors};
 use crate::supervise::Supervisor;
 
 /// What the name of a temporary file begins with; six letters follow.
@@ -46,10 +45,8 @@ impl Replacement {
         let directory = target.parent().unwrap_or(Path::new("/"));
         let replaces = source.file.is_some();
         let mode = if replaces { PRIVATE } else { NEW };
-        let made = fault("update-stage").and_then(|()| {
-            let permissions = Permissions::from_mode(mode);
-            Builder::new().prefix(PREFIX).permissions(permissions).tempfile_in(directory)
-        });
+        let made =
+            fault("update-stage").and_then(|()| platform::make_temporary(PREFIX, mode, directory));
         let made = made.map_err(|error| cannot_stage(&target, error, voice))?;
         let (file, path) = made.into_parts();
         let directory = File::open(directory).ok();
@@ -153,10 +150,12 @@ impl Replacement {
 
     /// Returns what to tell of an error of writing the new content.
     pub(super) fn cannot_write(&self, error: io::Error, voice: &Voice) -> Failure {
-        let hint = match error.raw_os_error() {
-            Some(libc::ENOSPC) => "the file is as it was; free some space on its file system",
-            Some(libc::EDQUOT) => "the file is as it was; its quota is used up",
-            Some(libc::EFBIG) => "the file is as it was; allow larger files: raise `ulimit -f`",
+        let hint = match error.kind() {
+            ErrorKind::StorageFull => "the file is as it was; free some space on its file system",
+            ErrorKind::QuotaExceeded => "the file is as it was; its quota is used up",
+            ErrorKind::FileTooLarge => {
+                "the file is as it was; allow larger files: raise `ulimit -f`"
+            }
             _ => "the file is as it was",
         };
         failed("write the new content of", &self.target, error, voice).hint(hint)
@@ -201,7 +200,7 @@ impl Settled {
         };
         match fault("update-directory").and_then(|()| directory.sync_all()) {
             // A file system that cannot sync directories.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+            Err(error) if errors::is_not_understood(&error) => {}
             Err(error) => {
                 let message = format!("{shown} is replaced, but its directory cannot be synced");
                 return Err(Failure::new(Outcome::IoError, message)
@@ -220,8 +219,10 @@ fn cannot_stage(target: &Path, error: io::Error, voice: &Voice) -> Failure {
         io::ErrorKind::PermissionDenied => Outcome::Permission,
         _ => Outcome::CannotCreate,
     };
-    let hint = match error.raw_os_error() {
-        Some(libc::ENOSPC | libc::EDQUOT) => "the file is as it was; free some space there",
+    let hint = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "the file is as it was; free some space there"
+        }
         _ => {
             "the new content is written beside the file and then takes its name: its directory has \
              to be writable"
@@ -234,13 +235,13 @@ fn cannot_stage(target: &Path, error: io::Error, voice: &Voice) -> Failure {
 }
 
 fn cannot_put(target: &Path, error: io::Error, voice: &Voice) -> Failure {
-    let hint = match error.raw_os_error() {
-        Some(libc::EBUSY) => {
+    let hint = match error.kind() {
+        ErrorKind::ResourceBusy => {
             "a file that is mounted by itself, as into a container, cannot be renamed onto: update \
              it outside, or mount its directory"
         }
-        Some(libc::EEXIST) => "somebody made it meanwhile; start again",
-        Some(libc::EPERM | libc::EACCES) => {
+        ErrorKind::AlreadyExists => "somebody made it meanwhile; start again",
+        ErrorKind::PermissionDenied => {
             "the directory has the sticky bit, or the file is immutable (lsattr)"
         }
         _ => "the file is as it was",

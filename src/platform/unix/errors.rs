@@ -1,0 +1,46 @@
+//! What an error of the system means, where the kinds of the standard library do not tell.
+
+use std::io;
+
+use crate::platform::Shortage;
+
+/// Returns what the system has run out of, if that is what the error says.
+pub fn shortage(error: &io::Error) -> Option<Shortage> {
+    match error.raw_os_error()? {
+        libc::EMFILE => Some(Shortage::OwnFiles),
+        libc::EAGAIN => Some(Shortage::Processes),
+        libc::ENFILE | libc::ENOMEM => Some(Shortage::System),
+        _ => None,
+    }
+}
+
+/// Whether a file could not be opened because too many are open.
+pub fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// Whether files cannot be locked where this one is.
+pub fn is_without_locks(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP))
+}
+
+/// Whether the process that was meant has ended.
+pub fn is_of_ended_process(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// Whether there is no child to wait for.
+pub fn is_childless(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ECHILD)
+}
+
+/// Whether the system did not understand a call: of a command that does not start, a defect; of a
+/// directory that is to be synced, a file system that cannot do that.
+pub fn is_not_understood(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINVAL)
+}
+
+/// Returns the error of symbolic links that lead to each other.
+pub fn circle_of_links() -> io::Error {
+    io::Error::from_raw_os_error(libc::ELOOP)
+}

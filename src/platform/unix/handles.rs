@@ -1,0 +1,42 @@
+//! Open files on their way to others: lent to a command, made for one, opened for a stranger.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use tempfile::{Builder, NamedTempFile};
+
+/// An open file that a command may get.
+///
+/// # Platforms
+/// A descriptor; a handle on Windows.
+pub type Lent<'a> = BorrowedFd<'a>;
+
+/// Lends an open file or an end of a pipe.
+pub fn lend(file: &impl AsFd) -> Lent<'_> {
+    file.as_fd()
+}
+
+/// Makes a file of a random name that begins with `prefix`, gone when dropped.
+///
+/// # Platforms
+/// Its permissions are `mode` less the umask; on Windows those of the directory.
+pub fn make_temporary(prefix: &str, mode: u32, directory: &Path) -> io::Result<NamedTempFile> {
+    let permissions = Permissions::from_mode(mode);
+    Builder::new().prefix(prefix).permissions(permissions).tempfile_in(directory)
+}
+
+/// Opens a file or a pipe to append to. Does not wait for a reader of the pipe, and takes no
+/// terminal for its own.
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    File::options().append(true).custom_flags(flags).open(path)
+}
+
+/// Returns a name of any bytes, which need not be text: tests ask for the odd ones.
+#[cfg(test)]
+pub fn odd_name(bytes: &[u8]) -> std::ffi::OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
+}
