@@ -28,6 +28,7 @@
 
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
+mod answers;
 pub mod step;
 
 #[cfg(unix)]

@@ -13,23 +13,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// A lock that stands in the way of the one asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    /// The process that holds it, as this PID namespace numbers it; `None` when the kernel does
-    /// not say, see `raw_pid`.
-    pub pid: Option<u32>,
-    /// What the kernel said: -1 for a lock of an open file description, 0 for a process outside
-    /// this PID namespace or on another machine, other negative numbers from some network file
-    /// systems.
-    pub raw_pid: i32,
-    /// Whether it is a write lock.
-    pub write: bool,
-    /// Its first byte.
-    pub start: u64,
-    /// How many bytes it covers; 0 reaches to the end of the offset space.
-    pub length: u64,
-}
+pub use crate::platform::answers::Conflict;
 
 /// Returns one of the fcntl locks that would refuse a lock on these bytes, if there is one.
 ///

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+pub use crate::platform::answers::FileSystem;
+
 /// Magic numbers of file systems whose locks may end at this machine, or be made elsewhere
 /// (`linux/magic.h` and the file systems' own headers).
 const NETWORK: [(u64, &str); 14] = [
@@ -44,22 +46,6 @@ const NETWORK_WORDS: [&str; 23] = [
 /// The file systems that lay one directory over another. The same file below has another inode, so
 /// locks taken there and here do not meet.
 const OVERLAY_WORDS: [&str; 3] = ["overlay", "aufs", "fuse.fuse-overlayfs"];
-
-/// The file system a path is on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileSystem {
-    /// Its type as mountinfo has it: `ext4`, `nfs4`, `fuse.sshfs`. As hostile as any text from
-    /// elsewhere: whoever mounts may name it.
-    pub type_name: String,
-    /// Whether other machines may have it too, so that locks may end here or be made there. Also
-    /// for all of FUSE, which does not tell.
-    pub network: bool,
-    /// Where it is mounted.
-    pub mount_point: PathBuf,
-    /// Whether it lays one directory over another, as containers do: locks taken on the same file
-    /// below do not meet those taken here.
-    pub is_overlay: bool,
-}
 
 /// A line of mountinfo.
 #[derive(Debug, PartialEq, Eq)]

@@ -18,19 +18,11 @@ use super::lock_table::{self, KernelLock, LockKind, LockMode};
 use super::{descriptors, file_system};
 use crate::platform::FileId;
 
+pub use crate::platform::answers::Holder;
+
 /// What `/proc/self/ns/pid` points to in the initial PID namespace (`PROC_PID_INIT_INO` in the
 /// kernel's `proc_ns.h`), which is the only one whose lock table leaves nothing out.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
-
-/// A lock and who holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// The process that holds the lock; `None` when it is outside this PID namespace or belongs
-    /// to a user whose descriptors may not be read.
-    pub pid: Option<u32>,
-    /// The lock.
-    pub lock: KernelLock,
-}
 
 /// Returns the locks held on a file, with the processes that truly hold them.
 ///

@@ -17,6 +17,8 @@ use super::descriptors::{self, Descriptor};
 use super::held_locks::NamedFile;
 use super::process;
 
+pub use crate::platform::answers::{Opener, Openers};
+
 /// What the kernel writes after the name of a file that no longer has it.
 const DELETED: &[u8] = b" (deleted)";
 
@@ -25,31 +27,6 @@ const KERNEL_THREAD: u32 = 0x0020_0000;
 
 /// More than the fields of `stat` up to the flags ever take.
 const STAT_BYTES: usize = 512;
-
-/// One process that has one of the files open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opener {
-    /// The process.
-    pub pid: u32,
-    /// Which of the files: its place in the list that was given.
-    pub file: usize,
-    /// Through how many descriptors.
-    pub descriptors: usize,
-    /// Whether any of them can write; `None` where that cannot be read.
-    pub writes: Option<bool>,
-    /// What is open has lost its name: it was deleted, or another file took its place.
-    pub deleted: bool,
-}
-
-/// What a look at all processes found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Openers {
-    /// Who has which file open. A process is listed once for each file, and once more for a
-    /// deleted one of the same name.
-    pub openers: Vec<Opener>,
-    /// How many processes could not be looked into, being another user's; root sees all.
-    pub unseen: usize,
-}
 
 /// Returns the processes that have any of the files open, this one included.
 ///

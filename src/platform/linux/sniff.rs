@@ -7,16 +7,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// What is at a path.
-#[derive(Debug)]
-pub enum Sniffed {
-    /// A regular file, open for reading.
-    File(File),
-    /// A directory; nothing was opened.
-    Directory,
-    /// A FIFO, a device or a socket; nothing was opened.
-    Other,
-}
+pub use crate::platform::answers::Sniffed;
 
 /// Opens the regular file at `path` for reading, leaving no trace on it.
 ///
