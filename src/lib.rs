@@ -52,7 +52,7 @@ use platform::odd_name;
 /// Does not return where the end is a signal: after Ctrl-C the process ends by SIGINT, so that
 /// a shell's loop stops. A defect ends it with [`outcome::Outcome::Internal`], never by
 /// unwinding.
-pub fn run(arguments: Vec<OsString>) -> u8 {
+pub fn run(arguments: Vec<OsString>) -> i32 {
     platform::signals::ignore_broken_pipes();
     let Ok(end) = std::panic::catch_unwind(|| commands::run(arguments)) else {
         return outcome::Outcome::Internal.code();

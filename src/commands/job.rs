@@ -184,7 +184,7 @@ impl Job<'_> {
             locks.count(Event::Failed(Miss::MaxHold));
         }
         let outcome = match run.ending {
-            Ending::Exited(code) => Outcome::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+            Ending::Exited(code) => Outcome::Exited(code),
             Ending::Signaled(signal) => Outcome::Signaled(u8::try_from(signal).unwrap_or(0)),
             Ending::MaxHold => Outcome::MaxHold,
             Ending::LeaseEnded => Outcome::LockLost,

@@ -27,7 +27,7 @@ pub struct Status {
     /// The outcome's name.
     pub outcome: &'static str,
     /// How dbguard exits.
-    pub exit_code: u8,
+    pub exit_code: i32,
     /// The signal that ended the command.
     pub signal: Option<i32>,
     /// How often the command was run again.

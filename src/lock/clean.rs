@@ -29,7 +29,7 @@ use super::settle::{Debt, Settled, Wait, debts};
 use super::stats;
 use crate::platform::lease::Lease;
 use crate::platform::step::{fault, step};
-use crate::platform::{self, Dir, host, try_lock_exclusive, unlock};
+use crate::platform::{self, Dir, errors, host, try_lock_exclusive, unlock};
 
 /// A claim that is not locked yet may be this young.
 const CLAIM_GRACE: Duration = Duration::from_secs(10);
@@ -331,7 +331,12 @@ fn retired(container: &Dir, name: &str, place: &LockDir) -> io::Result<Fate> {
     step("clean-leased");
     let trash = format!("{TRASH}{:016x}", host::random()?);
     fault("clean-rename")?;
-    container.rename_to_free(OsStr::new(name), OsStr::new(&trash))?;
+    match container.rename_to_free(OsStr::new(name), OsStr::new(&trash)) {
+        Err(error) if errors::is_open_inside(&error) => {
+            return kept("it cannot be renamed here while its lock is held");
+        }
+        renamed => renamed?,
+    }
     step("clean-renamed");
     if !lease.is_unbroken() {
         // It is not removed yet, so nobody has noticed; if somebody made a new one meanwhile, the

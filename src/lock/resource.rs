@@ -117,7 +117,7 @@ pub fn canonical(path: &Path) -> Result<PathBuf, LockError> {
 }
 
 fn canonicalize(path: &Path) -> Result<PathBuf, LockError> {
-    path.canonicalize().map_err(|error| match error.kind() {
+    platform::canonical(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             LockError::NoDirectory { path: path.to_path_buf() }
         }

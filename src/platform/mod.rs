@@ -6,7 +6,7 @@
 //!
 //! | area | names |
 //! |---|---|
-//! | directories and files | [`Dir`], [`Access`], [`Facts`], [`FileId`], [`facts`], [`facts_at`] |
+//! | directories and files | [`Dir`], [`Access`], [`Facts`], [`FileId`], [`facts`], [`facts_at`], [`canonical`] |
 //! | what a file carries besides its content | [`attributes`] |
 //! | open files for others | [`Lent`], [`lend`], [`make_temporary`], [`open_to_append`] |
 //! | what an error means | [`errors`], [`Shortage`] |
@@ -15,7 +15,7 @@
 //! | signals | [`signals`] |
 //! | processes | [`process`], [`portrait`], [`Liveness`] |
 //! | the beginning of the process | [`entry`] |
-//! | starting a command | [`spawn`] |
+//! | starting a command | [`programs`], [`spawn`] |
 //! | a process that stays behind | [`detach`] |
 //! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`] |
 //! | who merely has a file open | [`openers`] |
@@ -26,9 +26,9 @@
 //! | steps for crash tests | [`step`], [`steps`] |
 //! | DuckDB, which is linked in (feature `duckdb`) | `duckdb` |
 
+mod answers;
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
-mod answers;
 pub mod step;
 
 #[cfg(unix)]
@@ -41,12 +41,12 @@ pub use unix::{
     dir::{Access, Dir, own, settle_owner},
     entry, errors,
     file::{
-        Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
+        Facts, FileId, canonical, facts, facts_at, facts_of_link, inherited_file, is_executable,
         lock_exclusive, lock_shared, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
         unlock,
     },
     handles::{Lent, lend, make_temporary, open_to_append},
-    host, mark, signals, spawn, steps,
+    host, mark, programs, signals, spawn, steps,
 };
 
 #[cfg(target_os = "linux")]
@@ -56,8 +56,28 @@ pub use linux::{
     ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process, sniff,
 };
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("dbguard does not support this operating system yet: Linux only");
+#[cfg(windows)]
+mod windows;
+#[cfg(all(windows, test))]
+pub use windows::handles::odd_name;
+#[cfg(windows)]
+pub use windows::{
+    ask, attributes, detach,
+    dir::{Access, Dir, own, settle_owner},
+    entry, errors,
+    file::{
+        Facts, FileId, canonical, facts, facts_at, facts_of_link, inherited_file, is_executable,
+        lock_exclusive, lock_shared, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
+        unlock,
+    },
+    file_system,
+    handles::{Lent, lend, make_temporary, open_to_append},
+    held_locks, holders, host, lease, lock_table, mark, openers, portrait, process, programs,
+    signals, sniff, spawn, steps,
+};
+
+#[cfg(not(any(target_os = "linux", windows)))]
+compile_error!("dbguard does not support this operating system yet: Linux and Windows only");
 
 /// Whether a process is known to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@
 //! held back until it is committed: a try that is repeated prints nothing. A file is written
 //! beside its place and put there at the end.
 
-use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -199,7 +198,7 @@ fn place_for(path: &Path) -> Result<Target, Failure> {
         };
         Failure::new(outcome, message).caused_by(error)
     };
-    match fs::canonicalize(path) {
+    match platform::canonical(path) {
         Ok(path) => {
             let facts = platform::facts_at(&path).map_err(failed)?;
             if !facts.regular {
@@ -211,7 +210,8 @@ fn place_for(path: &Path) -> Result<Target, Failure> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            let directory = fs::canonicalize(parent.unwrap_or(Path::new("."))).map_err(failed)?;
+            let directory =
+                platform::canonical(parent.unwrap_or(Path::new("."))).map_err(failed)?;
             let name = path.file_name().ok_or_else(|| failed(error))?;
             Ok(Target::File { path: directory.join(name), mode: NEW })
         }

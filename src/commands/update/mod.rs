@@ -246,7 +246,6 @@ impl Update<'_> {
         };
         let signal = match run.ending {
             Ending::Exited(code) => {
-                let code = u8::try_from(code & 0xff).unwrap_or(u8::MAX);
                 let lost = locks.release(self.voice);
                 return tell_lost(&lost, Outcome::Exited(code), self.voice);
             }

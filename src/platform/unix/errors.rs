@@ -40,6 +40,22 @@ pub fn is_not_understood(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINVAL)
 }
 
+/// Whether somebody keeps everybody else from opening or reading a file.
+///
+/// # Platforms
+/// Never on Unix, where locks stop only those who ask for locks.
+pub fn is_shut_out(_error: &io::Error) -> bool {
+    false
+}
+
+/// Whether a directory could not be renamed because something in it is open.
+///
+/// # Platforms
+/// Never on Unix, where that hinders nobody.
+pub fn is_open_inside(_error: &io::Error) -> bool {
+    false
+}
+
 /// Returns the error of symbolic links that lead to each other.
 pub fn circle_of_links() -> io::Error {
     io::Error::from_raw_os_error(libc::ELOOP)

@@ -9,6 +9,7 @@ pub mod file;
 pub mod handles;
 pub mod host;
 pub mod mark;
+pub mod programs;
 pub mod signals;
 pub mod spawn;
 pub mod steps;

@@ -1,0 +1,45 @@
+//! Open files on their way to others: lent to a command, made for one, opened for a stranger.
+
+use std::fs::File;
+use std::io;
+use std::os::windows::io::{AsHandle, BorrowedHandle};
+use std::path::Path;
+
+use tempfile::{Builder, NamedTempFile};
+
+/// An open file that a command may get.
+///
+/// # Platforms
+/// A handle; a descriptor on Unix.
+pub type Lent<'a> = BorrowedHandle<'a>;
+
+/// Lends an open file or an end of a pipe.
+pub fn lend(file: &impl AsHandle) -> Lent<'_> {
+    file.as_handle()
+}
+
+/// Makes a file of a random name that begins with `prefix`, gone when dropped.
+///
+/// # Platforms
+/// On Windows its permissions are those that the directory hands down.
+pub fn make_temporary(prefix: &str, _mode: u32, directory: &Path) -> io::Result<NamedTempFile> {
+    Builder::new().prefix(prefix).tempfile_in(directory)
+}
+
+/// Opens a file or a pipe to append to.
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    File::options().append(true).open(path)
+}
+
+/// Returns a name of any bytes, which need not be text: tests ask for the odd ones.
+#[cfg(test)]
+pub fn odd_name(bytes: &[u8]) -> std::ffi::OsString {
+    /// Half of a pair: no character, but a name may have it.
+    const NO_TEXT: u16 = 0xd800;
+    let units: Vec<u16> = String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|one| u16::try_from(u32::from(one)).ok().filter(|unit| *unit != 0xfffd))
+        .map(|unit| unit.unwrap_or(NO_TEXT))
+        .collect();
+    std::os::windows::ffi::OsStringExt::from_wide(&units)
+}
