@@ -288,7 +288,7 @@ impl<'a> Vigil<'a> {
     /// Makes the lock that was tried the one that is wanted. `false`: somebody came between.
     fn keep_lock(&self) -> bool {
         match self.lock {
-            Some((lock, Mode::Shared)) => platform::try_lock_shared(lock).unwrap_or(false),
+            Some((lock, Mode::Shared)) => platform::share_lock(lock).unwrap_or(false),
             _ => true,
         }
     }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | directories and files | [`Dir`], [`Access`], [`Facts`], [`FileId`], [`facts`], [`facts_at`], [`canonical`] |
 //! | what a file carries besides its content | [`attributes`] |
-//! | open files for others | [`Lent`], [`lend`], [`make_temporary`], [`open_to_append`] |
+//! | open files for others | [`Lent`], [`lend`], [`make_temporary`], ... |
 //! | what an error means | [`errors`], [`Shortage`] |
 //! | the whole-file lock | [`try_lock_shared`], [`lock_exclusive`], [`unlock`], ... |
 //! | the lock on a file that others read meanwhile | [`mark`] |
@@ -42,10 +42,10 @@ pub use unix::{
     entry, errors,
     file::{
         Facts, FileId, canonical, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
-        unlock,
+        lock_exclusive, lock_shared, may_write, share_lock, takes_bytes, try_lock_exclusive,
+        try_lock_shared, unlock,
     },
-    handles::{Lent, lend, make_temporary, open_to_append},
+    handles::{Lent, lend, make_temporary, open_to_append, open_to_sync, sync_directory},
     host, mark, programs, signals, spawn, steps,
 };
 
@@ -67,11 +67,11 @@ pub use windows::{
     entry, errors,
     file::{
         Facts, FileId, canonical, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
-        unlock,
+        lock_exclusive, lock_shared, may_write, share_lock, takes_bytes, try_lock_exclusive,
+        try_lock_shared, unlock,
     },
     file_system,
-    handles::{Lent, lend, make_temporary, open_to_append},
+    handles::{Lent, lend, make_temporary, open_to_append, open_to_sync, sync_directory},
     held_locks, holders, host, lease, lock_table, mark, openers, portrait, process, programs,
     signals, sniff, spawn, steps,
 };

@@ -40,13 +40,13 @@ fn plays_the_part_in_its_environment() {
 
 fn say(text: &str) {
     let mut output = io::stdout();
-    writeln!(output, "{text}").and_then(|()| output.flush()).expect("somebody listens");
+    // The harness has begun a line of its own.
+    writeln!(output, "\n{text}").and_then(|()| output.flush()).expect("somebody listens");
 }
 
 /// Says that it runs, and ends when its input does.
 fn hold() {
-    // The harness has begun a line of its own.
-    say("\nheld");
+    say("held");
     io::stdin().read_to_end(&mut Vec::new()).expect("an input that ends");
 }
 

@@ -61,7 +61,9 @@ fn a_command_that_takes_too_long_is_ended() {
     command.args(actor::words()).env(actor::PART, "hold");
     command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     command.stderr(std::process::Stdio::piped());
-    let child = command.spawn().expect("dbguard starts");
+    let mut child = command.spawn().expect("dbguard starts");
+    // Open until the end of the test, so that the command does not end by itself.
+    let _input = child.stdin.take();
     let done = Done::of(child.wait_with_output().expect("it ends")).is(123);
     assert!(done.errors.contains("longer than"), "{done:?}");
     scene.play(&["exec", "-n", "a.db"], &["exit", "0"]).is(0);

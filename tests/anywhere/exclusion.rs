@@ -106,7 +106,8 @@ fn whoever_locks_the_documented_file_takes_part() {
     scene.play(&["exec", "-n", "a.db"], &["exit", "0"]).is(75);
     let waiter = scene.start(&["exec", "-w", "60", "a.db"], &["exit", "5"]);
     until("it waits", || scene.waiting("a.db") == 1);
-    lock.unlock().expect("it is ours");
+    // Under Wine it lets go and fails all the same.
+    drop(lock.unlock());
     end_of(waiter).is(5);
     let holder = scene.hold(&["exec", "a.db"]);
     assert!(lock.try_lock().is_err(), "dbguard holds it");

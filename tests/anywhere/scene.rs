@@ -165,3 +165,8 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
         thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Whether Wine plays Windows here: whoever starts the tests under it says so.
+pub fn is_wine() -> bool {
+    env::var_os("DBGUARD_UNDER_WINE").is_some()
+}

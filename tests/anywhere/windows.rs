@@ -4,12 +4,7 @@ use std::fs::{self, File};
 use std::os::windows::fs::OpenOptionsExt;
 use std::process::Stdio;
 
-use crate::scene::Scene;
-
-/// Whether Wine plays Windows here: whoever starts the tests under it says so.
-fn is_wine() -> bool {
-    std::env::var_os("DBGUARD_UNDER_WINE").is_some()
-}
+use crate::scene::{Scene, is_wine};
 
 #[test]
 fn exit_codes_above_255_are_not_harmed() {

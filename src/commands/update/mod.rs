@@ -148,6 +148,8 @@ impl Update<'_> {
         for source in &sources {
             source.demand_unchanged(self.voice)?;
         }
+        // Not every system lets a name be taken from a file that is open.
+        drop(sources);
         watch::demand_silence(&supervisor)?;
         Ok(replacement::put_all(replacements, self.voice)?)
     }

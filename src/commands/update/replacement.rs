@@ -11,10 +11,10 @@ use super::source::{Source, failed};
 use crate::commands::voice::Voice;
 use crate::error::Failure;
 use crate::outcome::Outcome;
+use crate::platform;
 use crate::platform::attributes::{Lost, carry_over};
 use crate::platform::sniff::{Sniffed, open_unnoticed};
 use crate::platform::step::{fault, step};
-use crate::platform::{self, errors};
 use crate::supervise::Supervisor;
 
 /// What the name of a temporary file begins with; six letters follow.
@@ -49,7 +49,7 @@ impl Replacement {
             fault("update-stage").and_then(|()| platform::make_temporary(PREFIX, mode, directory));
         let made = made.map_err(|error| cannot_stage(&target, error, voice))?;
         let (file, path) = made.into_parts();
-        let directory = File::open(directory).ok();
+        let directory = platform::open_to_sync(directory).ok();
         Ok(Self { path, file, target, replaces, directory })
     }
 
@@ -198,16 +198,12 @@ impl Settled {
             ));
             return Ok(());
         };
-        match fault("update-directory").and_then(|()| directory.sync_all()) {
-            // A file system that cannot sync directories.
-            Err(error) if errors::is_not_understood(&error) => {}
-            Err(error) => {
-                let message = format!("{shown} is replaced, but its directory cannot be synced");
-                return Err(Failure::new(Outcome::IoError, message)
-                    .caused_by(error)
-                    .hint("a power failure could bring the old content back"));
-            }
-            Ok(()) => {}
+        let synced = fault("update-directory").and_then(|()| platform::sync_directory(directory));
+        if let Err(error) = synced {
+            let message = format!("{shown} is replaced, but its directory cannot be synced");
+            return Err(Failure::new(Outcome::IoError, message)
+                .caused_by(error)
+                .hint("a power failure could bring the old content back"));
         }
         step("directory-synced");
         Ok(())

@@ -34,8 +34,7 @@ pub fn is_childless(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ECHILD)
 }
 
-/// Whether the system did not understand a call: of a command that does not start, a defect; of a
-/// directory that is to be synced, a file system that cannot do that.
+/// Whether the system did not understand a call, which is a defect of the caller's.
 pub fn is_not_understood(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINVAL)
 }

@@ -165,6 +165,14 @@ pub fn lock_exclusive(file: &File) -> io::Result<()> {
     FileExt::lock(file)
 }
 
+/// Makes an exclusive lock a shared one. `false` if that is not to be had: then there is none.
+///
+/// # Platforms
+/// On Windows nobody comes in between.
+pub fn share_lock(file: &File) -> io::Result<bool> {
+    try_lock_shared(file)
+}
+
 /// Lets the lock go for every copy of the descriptor.
 pub fn unlock(file: &File) -> io::Result<()> {
     FileExt::unlock(file)

@@ -35,6 +35,23 @@ pub fn open_to_append(path: &Path) -> io::Result<File> {
     File::options().append(true).custom_flags(flags).open(path)
 }
 
+/// Opens a directory so that [`sync_directory`] can be asked of it later.
+pub fn open_to_sync(directory: &Path) -> io::Result<File> {
+    File::open(directory)
+}
+
+/// Makes the names in a directory outlive a power failure, as far as its file system can.
+///
+/// # Platforms
+/// On Windows the file system sees to that.
+pub fn sync_directory(directory: &File) -> io::Result<()> {
+    match directory.sync_all() {
+        // A file system that cannot sync directories.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+        synced => synced,
+    }
+}
+
 /// Returns a name of any bytes, which need not be text: tests ask for the odd ones.
 #[cfg(test)]
 pub fn odd_name(bytes: &[u8]) -> std::ffi::OsString {

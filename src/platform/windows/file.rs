@@ -224,6 +224,11 @@ pub fn lock_exclusive(file: &File) -> io::Result<()> {
     range::lock(file, Range::Whole, range::Mode::Exclusive)
 }
 
+/// Makes an exclusive lock a shared one. `false` if that is not to be had.
+pub fn share_lock(file: &File) -> io::Result<bool> {
+    range::share(file, Range::Whole)
+}
+
 /// Lets the lock go.
 pub fn unlock(file: &File) -> io::Result<()> {
     range::unlock(file, Range::Whole)

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io;
+use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsHandle, BorrowedHandle};
 use std::path::Path;
 
 use tempfile::{Builder, NamedTempFile};
+use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_BACKUP_SEMANTICS, FILE_READ_ATTRIBUTES};
 
 /// An open file that a command may get.
 ///
@@ -29,6 +31,17 @@ pub fn make_temporary(prefix: &str, _mode: u32, directory: &Path) -> io::Result<
 /// Opens a file or a pipe to append to.
 pub fn open_to_append(path: &Path) -> io::Result<File> {
     File::options().append(true).open(path)
+}
+
+/// Opens a directory so that [`sync_directory`] can be asked of it later.
+pub fn open_to_sync(directory: &Path) -> io::Result<File> {
+    let mut how = File::options();
+    how.access_mode(FILE_READ_ATTRIBUTES).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(directory)
+}
+
+/// Makes the names in a directory outlive a power failure: the file system sees to that.
+pub fn sync_directory(_directory: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// Returns a name of any bytes, which need not be text: tests ask for the odd ones.

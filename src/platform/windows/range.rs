@@ -103,15 +103,29 @@ pub(super) fn lock(file: &File, range: Range, mode: Mode) -> io::Result<()> {
         let scout = scout.get_or_insert_with(|| Scout::of(file)).as_mut();
         let wait = scout.map(|scout| scout.ask(range, mode));
         match sleep_until(wait.as_ref().map(Asked::event), pause) {
-            Woken::ByAlert => return Err(io::ErrorKind::Interrupted.into()),
-            Woken::ByEvent | Woken::ByTime => pause = (pause * 2).min(LONGEST),
+            Woken::Alert => return Err(io::ErrorKind::Interrupted.into()),
+            Woken::Event | Woken::Time => pause = (pause * 2).min(LONGEST),
         }
     }
 }
 
-/// Lets a lock go.
+/// Lets a lock go. A handle can have both kinds at once: see [`share`].
 pub(super) fn unlock(file: &File, range: Range) -> io::Result<()> {
-    unlock_handle(file.as_raw_handle(), range)
+    unlock_handle(file.as_raw_handle(), range)?;
+    // It says that nothing is locked any more, as a rule.
+    drop(unlock_handle(file.as_raw_handle(), range));
+    Ok(())
+}
+
+/// Makes an exclusive lock a shared one; nobody comes in between. `false` if there was none, and
+/// somebody else has one.
+pub(super) fn share(file: &File, range: Range) -> io::Result<bool> {
+    if !try_lock(file, range, Mode::Shared)? {
+        return Ok(false);
+    }
+    // Of both, the exclusive one is let go first.
+    unlock_handle(file.as_raw_handle(), range)?;
+    Ok(true)
 }
 
 fn unlock_handle(handle: *mut std::ffi::c_void, range: Range) -> io::Result<()> {

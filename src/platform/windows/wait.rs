@@ -13,11 +13,11 @@ use windows_sys::Win32::System::Threading::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Woken {
     /// The event, or whatever the handle is of.
-    ByEvent,
+    Event,
     /// [`alert`].
-    ByAlert,
+    Alert,
     /// The time is up.
-    ByTime,
+    Time,
 }
 
 /// Sleeps until the handle is signalled, the thread is alerted, or the time is up. An alert that
@@ -27,15 +27,15 @@ pub(super) fn sleep_until(event: Option<&OwnedHandle>, limit: Duration) -> Woken
     let Some(event) = event else {
         // SAFETY: no memory is involved but what the alert's function does, which is nothing.
         return match unsafe { SleepEx(limit, 1) } {
-            WAIT_IO_COMPLETION => Woken::ByAlert,
-            _ => Woken::ByTime,
+            WAIT_IO_COMPLETION => Woken::Alert,
+            _ => Woken::Time,
         };
     };
     // SAFETY: the handle is open as long as the borrow lives.
     match unsafe { WaitForSingleObjectEx(event.as_raw_handle(), limit, 1) } {
-        WAIT_OBJECT_0 => Woken::ByEvent,
-        WAIT_IO_COMPLETION => Woken::ByAlert,
-        _ => Woken::ByTime,
+        WAIT_OBJECT_0 => Woken::Event,
+        WAIT_IO_COMPLETION => Woken::Alert,
+        _ => Woken::Time,
     }
 }
 
