@@ -24,6 +24,11 @@ fn plays_the_part_in_its_environment() {
     match words[..] {
         ["exit", code] => process::exit(code.parse().expect("a number")),
         ["hold"] => hold(),
+        ["lock", file] => {
+            let file = fs::File::options().read(true).write(true).open(file).expect("it is there");
+            file.lock().expect("it is free");
+            hold();
+        }
         ["tell", name] => say(&env::var(name).unwrap_or_default()),
         ["arguments", file] => tell_arguments(Path::new(file)),
         ["count", file] => count(Path::new(file)),

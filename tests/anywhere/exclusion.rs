@@ -101,15 +101,15 @@ fn who_waits_behind_a_killed_waiter_has_its_turn() {
 fn whoever_locks_the_documented_file_takes_part() {
     let scene = Scene::new();
     let path = scene.run(&["path", "a.db"]).is(0).output;
-    let lock = File::options().read(true).write(true).open(path.trim_end()).expect("it is made");
-    lock.lock().expect("it is free");
+    let path = path.trim_end();
+    let other = scene.hold_alone(&["lock", path]);
     scene.play(&["exec", "-n", "a.db"], &["exit", "0"]).is(75);
     let waiter = scene.start(&["exec", "-w", "60", "a.db"], &["exit", "5"]);
     until("it waits", || scene.waiting("a.db") == 1);
-    // Under Wine it lets go and fails all the same.
-    drop(lock.unlock());
+    assert_eq!(other.end(), 0);
     end_of(waiter).is(5);
     let holder = scene.hold(&["exec", "a.db"]);
+    let lock = File::options().read(true).write(true).open(path).expect("it is there");
     assert!(lock.try_lock().is_err(), "dbguard holds it");
     assert_eq!(holder.end(), 0);
     lock.try_lock().expect("it is free");

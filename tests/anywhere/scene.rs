@@ -61,12 +61,18 @@ impl Scene {
 
     /// Starts one who holds, and returns once the command runs.
     pub fn hold(&self, arguments: &[&str]) -> Holder {
-        self.hold_as(arguments, &["hold"])
+        Self::started(self.player(arguments, &["hold"]))
     }
 
-    /// The same, with another part that says when it runs.
-    pub fn hold_as(&self, arguments: &[&str], part: &[&str]) -> Holder {
-        let mut command = self.player(arguments, part);
+    /// Starts one who holds something without dbguard.
+    pub fn hold_alone(&self, part: &[&str]) -> Holder {
+        let words = actor::words();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).env(actor::PART, part.join("\n"));
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> Holder {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("dbguard starts");
         let input = child.stdin.take();

@@ -15,6 +15,7 @@ mod handle;
 mod instance;
 mod logical_type;
 mod script;
+#[cfg_attr(not(target_os = "linux"), path = "usual_startup.rs")]
 mod startup;
 mod value;
 mod vector;

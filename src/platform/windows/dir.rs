@@ -27,6 +27,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::file::{Facts, facts};
+use super::host;
 use super::listing;
 use super::nt::{self, Opening, SHARE_ALL};
 use super::range::{self, Mode, Range};
@@ -54,6 +55,12 @@ const PASSAGE: u32 = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES;
 
 /// The kernel knows no such name.
 const ITSELF: &str = ".";
+
+/// What the name of a removed file begins with that somebody still has open.
+const ASIDE: &str = ".gone-";
+
+/// `FILE_DISPOSITION_DELETE`, `..._POSIX_SEMANTICS`, `..._IGNORE_READONLY_ATTRIBUTE`.
+const AT_ONCE: u64 = 0x1 | 0x2 | 0x10;
 
 /// The file that stands for a directory where the directory itself is to be locked.
 const TURN: &str = "turn";
@@ -147,8 +154,8 @@ impl Dir {
     /// Removes a name that is not a directory.
     ///
     /// # Platforms
-    /// At once where the file system can (POSIX semantics, NTFS since Windows 10); otherwise the
-    /// name stays until the last who has the file open closes it, and counts as gone.
+    /// At once where the file system can (POSIX semantics, NTFS since Windows 10). Otherwise the file
+    /// stays until the last who has it open closes it, under a name that is nobody's.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         self.remove_at(name.as_ref(), FILE_NON_DIRECTORY_FILE)
     }
@@ -160,7 +167,20 @@ impl Dir {
 
     fn remove_at(&self, name: &OsStr, kind: u32) -> io::Result<()> {
         let file = self.at(name, DELETE | FILE_READ_ATTRIBUTES, FILE_OPEN, kind)?;
-        dispose(&file)
+        match nt::patiently(|| nt::set(&file, FileDispositionInformationEx, &[AT_ONCE], 4)) {
+            Err(error) if is_unknown(&error) => self.remove_later(&file, kind),
+            removed => removed,
+        }
+    }
+
+    /// Gives the name up at once, and the file when it is closed.
+    fn remove_later(&self, file: &OwnedHandle, kind: u32) -> io::Result<()> {
+        if kind == FILE_NON_DIRECTORY_FILE {
+            let aside = OsString::from(format!("{ASIDE}{:016x}", host::random()?));
+            let (value, bytes) = rename_information(&self.handle, &aside, false);
+            nt::patiently(|| nt::set(file, FileRenameInformation, &value, bytes))?;
+        }
+        nt::patiently(|| nt::set(file, FileDispositionInformation, &[1], 1))
     }
 
     /// Moves a name into another directory, in the place of what has the new name.
@@ -207,10 +227,11 @@ impl Dir {
     }
 
     /// Calls `each` with every name in the directory that is valid Unicode, and whether it is a
-    /// directory. Other names cannot be ours and are left out.
+    /// directory. Other names cannot be ours and are left out, and so is what is removed.
     pub fn each_name(&self, mut each: impl FnMut(&str, bool)) -> io::Result<()> {
         listing::each(&self.handle, |name, directory| {
-            if let Ok(name) = String::from_utf16(name) {
+            let name = String::from_utf16(name).ok();
+            if let Some(name) = name.filter(|name| !name.starts_with(ASIDE)) {
                 each(&name, directory);
             }
         })
@@ -221,18 +242,6 @@ impl Dir {
         let mut others = false;
         listing::each(&self.handle, |name, _| others |= String::from_utf16(name).is_err())?;
         Ok(others)
-    }
-}
-
-/// Removes what is open, at once if the file system can do that.
-pub(super) fn dispose(file: &impl AsHandle) -> io::Result<()> {
-    /// `FILE_DISPOSITION_DELETE`, `..._POSIX_SEMANTICS`, `..._IGNORE_READONLY_ATTRIBUTE`.
-    const AT_ONCE: u64 = 0x1 | 0x2 | 0x10;
-    match nt::patiently(|| nt::set(file, FileDispositionInformationEx, &[AT_ONCE], 4)) {
-        Err(error) if is_unknown(&error) => {
-            nt::patiently(|| nt::set(file, FileDispositionInformation, &[1], 1))
-        }
-        result => result,
     }
 }
 

@@ -54,6 +54,9 @@ pub const SIGXFSZ: i32 = 25;
 /// What a process ends with that Ctrl-C ended (`STATUS_CONTROL_C_EXIT`): shells stop their loops.
 const ENDED_BY_KEY: u32 = 0xC000_013A;
 
+/// Longer than the system leaves a process at the end of a session.
+const LONGEST_END: Duration = Duration::from_secs(60);
+
 /// Ends a sleep, of a watch or of a lock call. Not a signal of the system's.
 const INTERRUPT: i32 = 0;
 
@@ -118,8 +121,8 @@ pub(super) fn child_ended() {
     deliver(Arrival { signal: SIGCHLD, origin: Origin::Kernel });
 }
 
-/// Called by the system on a thread of its own. What is taken note of does not end the process; for
-/// the end of a session that only puts it off for some seconds.
+/// Called by the system on a thread of its own. A key that somebody takes note of does not end the
+/// process. The end of a session does, when this returns or after some seconds.
 unsafe extern "system" fn heard(event: u32) -> i32 {
     let signal = match event {
         CTRL_C_EVENT => SIGINT,
@@ -128,7 +131,12 @@ unsafe extern "system" fn heard(event: u32) -> i32 {
         CTRL_LOGOFF_EVENT | CTRL_SHUTDOWN_EVENT => SIGTERM,
         _ => return 0,
     };
-    i32::from(deliver(Arrival { signal, origin: Origin::Kernel }))
+    let is_heard = deliver(Arrival { signal, origin: Origin::Kernel });
+    if is_heard && !matches!(signal, SIGINT | SIGQUIT) {
+        // The time in which others give back what they hold.
+        std::thread::sleep(LONGEST_END);
+    }
+    i32::from(is_heard)
 }
 
 fn listen() {

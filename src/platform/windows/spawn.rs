@@ -107,10 +107,6 @@ impl Child {
         if unsafe { GetExitCodeProcess(self.process.as_raw_handle(), &raw mut code) } == 0 {
             return Err(io::Error::last_os_error());
         }
-        if let Some(job) = &self.job {
-            // At the worst, what it left running ends with us.
-            drop(job.set_free());
-        }
         Ok(Some(Change::Exited(code.cast_signed())))
     }
 
@@ -131,6 +127,17 @@ impl Child {
             child_ended();
         };
         thread::Builder::new().stack_size(64 * 1024).spawn(watch).map(drop)
+    }
+}
+
+impl Drop for Child {
+    /// What a command that has ended left running is not waited for any more, and lives on.
+    fn drop(&mut self) {
+        let has_ended = wait_for(&self.process, Some(Duration::ZERO)).unwrap_or(false);
+        if let Some(job) = self.job.as_ref().filter(|_| has_ended) {
+            // At the worst, it ends with us.
+            drop(job.set_free());
+        }
     }
 }
 

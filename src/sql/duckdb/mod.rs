@@ -23,7 +23,6 @@ mod watcher;
 
 use std::cell::RefCell;
 use std::ffi::{CString, OsString};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
