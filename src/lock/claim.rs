@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
 use crate::platform::step::step;
-use crate::platform::{self, Access, Dir, host, process};
+use crate::platform::{self, Access, Dir, FileId, host, process};
 
 /// A claim longer than this is not ours; reading stops here.
 const LARGEST_BYTES: u64 = 64 * 1024;
@@ -324,6 +324,11 @@ impl Seen {
     /// Returns the open file, to wait on.
     pub fn into_file(self) -> File {
         self.file
+    }
+
+    /// Returns the identity of the claim's file.
+    pub fn identity(&self) -> io::Result<FileId> {
+        Ok(platform::facts(&self.file)?.id)
     }
 
     /// Reads what the claimant says of itself.

@@ -24,8 +24,9 @@ use super::mode::Mode;
 use super::party::{claimant, rfc3339};
 use super::resource::Resource;
 use crate::error::Party;
-use crate::platform::step::step;
-use crate::platform::{self, Access, host};
+use crate::platform::process::ProcessHandle;
+use crate::platform::step::{fault, step};
+use crate::platform::{self, Access, FileId, holders, host};
 
 /// How the leases of a lock ended, one a line, the latest last.
 pub(super) const ENDED: &str = "leases.log";
@@ -59,7 +60,9 @@ pub struct Keeper {
     /// How it is shown to people.
     pub party: Party,
     /// Its process id and start time, if they mean something here.
-    pub process: Option<(u32, u64)>,
+    process: Option<(u32, u64)>,
+    /// The claim it has to keep alive.
+    claim: FileId,
     /// When it ends by itself, milliseconds since 1970.
     pub expires_ms: Option<u64>,
     /// The last wish to extend it that was carried out.
@@ -68,6 +71,23 @@ pub struct Keeper {
 
 /// What there is of a lease.
 #[derive(Debug)]
+impl Keeper {
+    /// Returns its process id, if that means something here.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.map(|(pid, _)| pid)
+    }
+
+    /// Opens its process, for a signal. `None` if that process is not seen to keep the claim alive.
+    ///
+    /// What the claim says can be anybody's writing, and a signal ends most processes: it is the
+    /// kernel that has to say so. It does not of other users' processes.
+    pub fn open(&self) -> io::Result<Option<ProcessHandle>> {
+        let Some((pid, start)) = self.process else { return Ok(None) };
+        let handle = ProcessHandle::open_started(pid, start)?;
+        Ok(handle.filter(|_| holders::holds(pid, self.claim)))
+    }
+}
+
 pub enum Found {
     /// It is kept.
     Kept(Box<Keeper>),
@@ -148,9 +168,10 @@ pub fn find_lease(resource: &Resource, claim: &Under) -> Result<Found, LockError
         let name = held_name(id, mode);
         match look(&place, &name) {
             Look::Live(seen) => {
-                let record = seen.record();
-                let party = claimant(seen, &place.path().join("held").join(&name), mode);
-                return Ok(told(record, party));
+                let (record, claim) = (seen.record(), seen.identity());
+                let path = place.path().join("held").join(&name);
+                let claim = claim.map_err(|error| LockError::io("look at", &path, error))?;
+                return Ok(told(record, claim, claimant(seen, &path, mode)));
             }
             Look::Dead(_) => found = Found::Dead,
             Look::Gone | Look::Hidden => {}
@@ -159,7 +180,7 @@ pub fn find_lease(resource: &Resource, claim: &Under) -> Result<Found, LockError
     Ok(end_of(&place, &claim.id).map_or(found, |(end, at_ms)| Found::Ended(end, at_ms)))
 }
 
-fn told(record: Record, party: Party) -> Found {
+fn told(record: Record, claim: FileId, party: Party) -> Found {
     if !record.lease {
         return Found::Command(Box::new(party));
     }
@@ -172,6 +193,7 @@ fn told(record: Record, party: Party) -> Found {
     }))
 }
 
+        claim,
 /// Returns how the lease that one of the claims of a resource stood for ended, and when.
 pub fn lease_end(resource: &Resource, claim: &Under) -> Option<(LeaseEnd, u64)> {
     // Whoever asks has the lock by now; what cannot be read says nothing.

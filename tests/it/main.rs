@@ -35,6 +35,7 @@
 //! | `info_traps` | answers of `dbguard info` that were wrong once, each with its story |
 //! | `lease` | `dbguard acquire` and `release`: a lock between the steps of a script |
 //! | `lease_end` | each end of such a lock, and what those hear who joined it |
+//! | `lease_traps` | defects of both that were found and mended, each with its story |
 //! | `lifetime` | whose processes count, limits over retries, survivors |
 //! | `stats` | every grant is counted once, and counting never makes anything fail |
 //! | `status_file` | paths that an option must not name, and what is written where |
@@ -105,6 +106,7 @@ mod intervals;
 mod lease;
 mod lease_crew;
 mod lease_end;
+mod lease_traps;
 mod leftovers;
 mod lifetime;
 mod native;
