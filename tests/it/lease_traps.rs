@@ -55,3 +55,22 @@ fn a_stopped_keeper_is_woken_by_what_is_asked_of_it() {
     lease.release().run().expect(0);
     scene.assert_free("a.db");
 }
+
+/// Each round added an entry, until no command could be started any more.
+#[test]
+fn a_shell_that_locks_in_a_loop_does_not_fill_its_environment() {
+    let scene = Scene::new();
+    let script = "for round in 1 2 3; do eval \"$(\"$DBGUARD\" acquire --export sh a.db)\"; \
+                  \"$DBGUARD\" release a.db; done; echo \"$DBGUARD_HELD\" | wc -w";
+    scene.shell(script).run().expect(0).silent().answers("1");
+}
+
+/// It named an ancestor, and a process that had long ended.
+#[test]
+fn a_writer_below_a_shared_lock_hears_whose_it_is() {
+    let scene = Scene::new();
+    let lease = Lease::take(&scene, &["-s", "a.db"]);
+    let writer = lease.step(["exec", "a.db", "--", "true"]).run();
+    writer.expect(79).says("held shared by the dbguard acquire that this command joined");
+    lease.release().run().expect(0);
+}
