@@ -44,6 +44,8 @@ pub enum LeaseEnd {
     Expired,
     /// The process ended that it was taken for.
     OwnerEnded,
+    /// Its keeper was killed, as somebody found out who came later.
+    KeeperKilled,
 }
 
 /// The end of one lease.
@@ -69,8 +71,6 @@ pub struct Keeper {
     pub extended: Option<u64>,
 }
 
-/// What there is of a lease.
-#[derive(Debug)]
 impl Keeper {
     /// Returns its process id, if that means something here.
     pub fn pid(&self) -> Option<u32> {
@@ -88,6 +88,8 @@ impl Keeper {
     }
 }
 
+/// What there is of a lease.
+#[derive(Debug)]
 pub enum Found {
     /// It is kept.
     Kept(Box<Keeper>),
@@ -122,38 +124,38 @@ impl Guard {
 
     /// Notes how the lease ends, for those who ask when it is gone. Failing costs them the reason.
     pub fn note_end(&self, end: LeaseEnd) {
-        for hold in &self.holds {
-            let ended = Ended { id: hold.id.to_string(), end, at_ms: now_ms() };
-            if let Err(error) = note(hold.place(), &ended) {
-                tracing::warn!("cannot note how the lease ends: {error}");
-            }
-        }
+        self.holds.iter().for_each(|hold| note_end(hold.place(), hold.id, end));
         step("lease-noted");
     }
 
-    /// Whether it is joined to a lease, which can end before what runs under it does.
+    /// Whether it is joined to a lease, which can end before what runs under it does, or has
+    /// already.
     pub fn is_leased(&self) -> bool {
         let above = self.holds.iter().flat_map(|hold| &hold.level.above);
         above.into_iter().any(|(place, name)| match look(place, name) {
-            Look::Live(seen) => seen.record().lease,
-            _ => false,
+            Look::Live(seen) | Look::Dead(seen) => seen.record().lease,
+            Look::Gone => end_of_claim(place, name).is_some(),
+            Look::Hidden => false,
         })
     }
 
-    /// Returns how a lease ended that this is joined to, unless somebody gave it back: whoever does
-    /// that waits for what is joined.
+    /// Returns how a lease ended that this is joined to, if what runs under it has to end as well.
     pub fn lost_lease(&self) -> Option<LeaseEnd> {
         let above = self.holds.iter().flat_map(|hold| &hold.level.above);
         let ended = above.filter_map(|(place, name)| match look(place, name) {
             Look::Live(_) | Look::Hidden => None,
-            Look::Gone | Look::Dead(_) => end_of(place, name.rsplit_once('.')?.0),
+            Look::Gone | Look::Dead(_) => end_of_claim(place, name),
         });
-        ended.map(|(end, _)| end).find(|end| *end != LeaseEnd::Released)
+        ended.map(|(end, _)| end).find(|end| end.ends_commands())
     }
 }
 
 fn look(place: &LockDir, name: &str) -> Look {
     place.ledger.as_ref().map_or(Look::Hidden, |ledger| Seen::look(&ledger.held, name))
+}
+
+fn end_of_claim(place: &LockDir, name: &str) -> Option<(LeaseEnd, u64)> {
+    end_of(place, name.rsplit_once('.')?.0)
 }
 
 /// Looks for a lease on a resource, by its claim.
@@ -191,9 +193,9 @@ fn told(record: Record, claim: FileId, party: Party) -> Found {
         extended: record.extended,
         party,
     }))
+        claim,
 }
 
-        claim,
 /// Returns how the lease that one of the claims of a resource stood for ended, and when.
 pub fn lease_end(resource: &Resource, claim: &Under) -> Option<(LeaseEnd, u64)> {
     // Whoever asks has the lock by now; what cannot be read says nothing.
@@ -259,6 +261,21 @@ fn note(place: &LockDir, ended: &Ended) -> io::Result<()> {
     let mut file = match place.root.open_file(ENDED, Access::Append) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             drop(place.make(ENDED));
+/// Notes that the keeper of this lease was killed, unless it had noted another end before.
+pub(super) fn note_killed(place: &LockDir, id: ClaimId) {
+    if end_of(place, &id.to_string()).is_none() {
+        note_end(place, id, LeaseEnd::KeeperKilled);
+    }
+}
+
+/// Notes how the lease with this id ended. Failing costs others the reason.
+fn note_end(place: &LockDir, id: ClaimId, end: LeaseEnd) {
+    let ended = Ended { id: id.to_string(), end, at_ms: now_ms() };
+    if let Err(error) = note(place, &ended) {
+        tracing::warn!("cannot note how the lease ended: {error}");
+    }
+}
+
             place.root.open_file(ENDED, Access::Append)?
         }
         other => other?,
@@ -298,7 +315,14 @@ impl LeaseEnd {
     }
 
     /// Returns the same with the time at which it happened.
+            Self::KeeperKilled => "was lost when its keeper was killed, as was noticed",
     pub fn words_at(self, at_ms: u64) -> String {
         format!("{} at {}", self.words(), rfc3339(at_ms))
     }
+    /// Whether commands that joined it are ended. Whoever gave it back waits for them, and when its
+    /// keeper was killed the next holder does.
+    fn ends_commands(self) -> bool {
+        matches!(self, Self::Expired | Self::OwnerEnded)
+    }
+
 }

@@ -79,7 +79,8 @@ fn more_time_can_be_asked_for() {
     assert!(holder["expires_in_ms"].as_u64() > Some(3_000_000), "{holder:#}");
     assert_eq!(holder["lease"], true);
     // The same way back: it ends sooner than it would have.
-    lease.release().words(["--extend", "0.1"]).run().expect(0);
+    // It may have ended before whoever asked looks at it again.
+    lease.release().words(["--extend", "0.1"]).run().expect_any(&[0, 1]);
     lease.until_ended();
     lease.release().words(["--extend", "1h"]).run().expect(1).says("expired at");
 }
@@ -131,7 +132,7 @@ fn a_killed_keeper_leaves_the_lock_to_the_next() {
     try_lock(&scene).run().expect(75);
     assert_eq!(step.end().code, Some(0));
     scene.assert_free("a.db");
-    lease.release().run().expect(1).says("no lock of a.db with this token");
+    lease.release().run().expect(1).says("its keeper was killed");
 }
 
 /// Between the copy of the process and the printed token nobody knows of the lock.

@@ -65,6 +65,40 @@ fn a_shell_that_locks_in_a_loop_does_not_fill_its_environment() {
     scene.shell(script).run().expect(0).silent().answers("1");
 }
 
+/// Between the grant and the look at what it was granted below, the time was up: the command ran
+/// on and on, and nobody told it.
+#[test]
+fn a_step_is_told_however_early_the_lock_ends() {
+    if !have_hooks() {
+        return;
+    }
+    let scene = Scene::new();
+    let lease = Lease::take(&scene, &["a.db"]);
+    let command = ["exec", "a.db", "--", "sh", "-c", "while :; do sleep 0.02; done"];
+    let mut step = lease.step(command).env("DBGUARD_TEST_STOP_AT", "native").spawn();
+    step.until_stopped();
+    lease.release().words(["--extend", "0.001"]).run().expect_any(&[0, 1]);
+    until("its time is up", || scene.held("a.db").iter().all(|name| !name.ends_with('x')));
+    step.resume();
+    step.wait().expect(76).says("expired");
+    lease.until_ended();
+    scene.assert_free("a.db");
+}
+
+/// A step that came after the keeper's death was locked anew and did not learn that others may
+/// have been there.
+#[test]
+fn who_comes_after_a_killed_keeper_hears_of_it() {
+    let scene = Scene::new();
+    let lease = Lease::take(&scene, &["a.db"]);
+    lease.signal(Signal::KILL);
+    lease.until_ended();
+    try_lock(&scene).run().expect(0);
+    lease.step(["exec", "a.db", "--", "true"]).run().expect(0).says("its keeper was killed");
+    lease.release().run().expect(1).says("its keeper was killed");
+    scene.assert_free("a.db");
+}
+
 /// It named an ancestor, and a process that had long ended.
 #[test]
 fn a_writer_below_a_shared_lock_hears_whose_it_is() {
