@@ -106,9 +106,13 @@ pub enum Found {
 impl Guard {
     /// Notes in the claims that this process keeps the lock, until when, and which wish to extend
     /// it was the last.
-    pub fn record_lease(&self, expires_ms: Option<u64>, extended: Option<u64>) {
+    ///
+    /// # Errors
+    /// A claim cannot be written: nobody could find this process.
+    pub fn record_lease(&self, expires_ms: Option<u64>, extended: Option<u64>) -> io::Result<()> {
+        fault("lease")?;
         let more = Record { lease: true, expires_ms, extended, ..Record::default() };
-        self.record(std::process::id(), more);
+        self.record(std::process::id(), more)
     }
 
     /// Returns the wish to extend the lease that somebody wrote into one of its claims.
@@ -150,12 +154,12 @@ impl Guard {
     }
 }
 
-fn look(place: &LockDir, name: &str) -> Look {
-    place.ledger.as_ref().map_or(Look::Hidden, |ledger| Seen::look(&ledger.held, name))
-}
-
 fn end_of_claim(place: &LockDir, name: &str) -> Option<(LeaseEnd, u64)> {
     end_of(place, name.rsplit_once('.')?.0)
+}
+
+fn look(place: &LockDir, name: &str) -> Look {
+    place.ledger.as_ref().map_or(Look::Hidden, |ledger| Seen::look(&ledger.held, name))
 }
 
 /// Looks for a lease on a resource, by its claim.
@@ -189,11 +193,11 @@ fn told(record: Record, claim: FileId, party: Party) -> Found {
     let is_here = record.host == host::host() && record.is_of_here();
     Found::Kept(Box::new(Keeper {
         process: record.child.zip(record.child_start).filter(|_| is_here),
+        claim,
         expires_ms: record.expires_ms,
         extended: record.extended,
         party,
     }))
-        claim,
 }
 
 /// Returns how the lease that one of the claims of a resource stood for ended, and when.
@@ -257,10 +261,6 @@ fn inner(place: &LockDir, name: &str) -> Result<Option<LockDir>, LockError> {
     opened.map_err(|error| LockError::io("open", &place.path().join("held").join(name), error))
 }
 
-fn note(place: &LockDir, ended: &Ended) -> io::Result<()> {
-    let mut file = match place.root.open_file(ENDED, Access::Append) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            drop(place.make(ENDED));
 /// Notes that the keeper of this lease was killed, unless it had noted another end before.
 pub(super) fn note_killed(place: &LockDir, id: ClaimId) {
     if end_of(place, &id.to_string()).is_none() {
@@ -276,6 +276,10 @@ fn note_end(place: &LockDir, id: ClaimId, end: LeaseEnd) {
     }
 }
 
+fn note(place: &LockDir, ended: &Ended) -> io::Result<()> {
+    let mut file = match place.root.open_file(ENDED, Access::Append) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            drop(place.make(ENDED));
             place.root.open_file(ENDED, Access::Append)?
         }
         other => other?,
@@ -311,18 +315,18 @@ impl LeaseEnd {
             Self::Released => "was released",
             Self::Expired => "expired",
             Self::OwnerEnded => "ended with the process that it was taken for",
+            Self::KeeperKilled => "was lost when its keeper was killed, as was noticed",
         }
     }
 
-    /// Returns the same with the time at which it happened.
-            Self::KeeperKilled => "was lost when its keeper was killed, as was noticed",
-    pub fn words_at(self, at_ms: u64) -> String {
-        format!("{} at {}", self.words(), rfc3339(at_ms))
-    }
     /// Whether commands that joined it are ended. Whoever gave it back waits for them, and when its
     /// keeper was killed the next holder does.
     fn ends_commands(self) -> bool {
         matches!(self, Self::Expired | Self::OwnerEnded)
     }
 
+    /// Returns the same with the time at which it happened.
+    pub fn words_at(self, at_ms: u64) -> String {
+        format!("{} at {}", self.words(), rfc3339(at_ms))
+    }
 }
