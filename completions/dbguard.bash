@@ -120,7 +120,7 @@ _dbguard() {
             ;;
         dbguard__subcmd__acquire)
             opts="-s -x -k -w -n -E -q -v -h --shared --exclusive --key --timeout --nonblock --conflict-exit-code --max-waiters --native --lock-dir --lock-file --label --ttl --for-pid --export --json --quiet --verbose --color --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+            if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -203,7 +203,7 @@ _dbguard() {
                     COMPREPLY=()
                     ;;
             esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            COMPREPLY=()
             return 0
             ;;
         dbguard__subcmd__completions)
@@ -617,7 +617,7 @@ _dbguard() {
             return 0
             ;;
         dbguard__subcmd__man)
-            opts="-q -v -h --json --quiet --verbose --color --help dbguard exec sql info fix stats wait update path completions man"
+            opts="-q -v -h --json --quiet --verbose --color --help dbguard exec sql info fix stats wait acquire release update path completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -669,7 +669,7 @@ _dbguard() {
             ;;
         dbguard__subcmd__release)
             opts="-w -q -v -h --token --extend --timeout --lock-dir --lock-file --json --quiet --verbose --color --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+            if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -720,7 +720,7 @@ _dbguard() {
                     COMPREPLY=()
                     ;;
             esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            COMPREPLY=()
             return 0
             ;;
         dbguard__subcmd__sql)

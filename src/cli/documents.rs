@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::{command, manual};
+use crate::cli::{VERBS, command, manual};
 
 /// How clap's script for bash ends a verb.
 const ONLY_OPTIONS: &str = "\n            COMPREPLY=( $(compgen -W \"${opts}\" -- \"${cur}\") )";
@@ -30,6 +30,10 @@ pub enum Page {
     Stats,
     /// About `dbguard wait`
     Wait,
+    /// About `dbguard acquire`
+    Acquire,
+    /// About `dbguard release`
+    Release,
     /// About `dbguard update`
     Update,
     /// About `dbguard path`
@@ -58,6 +62,8 @@ impl Page {
             Self::Fix => Some("fix"),
             Self::Stats => Some("stats"),
             Self::Wait => Some("wait"),
+            Self::Acquire => Some("acquire"),
+            Self::Release => Some("release"),
             Self::Update => Some("update"),
             Self::Path => Some("path"),
             Self::Completions => Some("completions"),
@@ -80,7 +86,8 @@ pub fn completions(shell: Shell) -> (String, Vec<u8>) {
 /// Lets bash complete file names after the verbs that take them: clap's script offers options
 /// only, whatever the hint of the argument. What offers nothing leaves it to bash itself.
 fn with_file_names(mut script: String) -> String {
-    for verb in ["exec", "sql", "info", "fix", "stats", "wait", "update", "path"] {
+    let verbs = VERBS.into_iter().filter(|verb| !matches!(*verb, "completions" | "man"));
+    for verb in verbs {
         let opening = format!("        dbguard__subcmd__{verb})\n            opts=");
         let start = script.find(&opening).expect("clap has a part for each verb");
         let length = script[start..].find("\n            ;;").expect("the part ends");
@@ -140,9 +147,8 @@ fn write_page(text: &mut Vec<u8>, verb: &str, mut command: Command) -> std::io::
 }
 
 fn see_also(verb: &str) -> String {
-    let own = ["dbguard", "exec", "sql", "info", "fix", "stats", "wait", "update", "path"]
-        .into_iter()
-        .filter(|page| *page != verb);
+    let verbs = VERBS.into_iter().filter(|verb| !matches!(*verb, "completions" | "man"));
+    let own = std::iter::once("dbguard").chain(verbs).filter(|page| *page != verb);
     let name = |page| match page {
         "dbguard" => "dbguard(1)".to_owned(),
         verb => format!("dbguard-{verb}(1)"),
