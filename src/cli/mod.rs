@@ -27,6 +27,8 @@ pub mod settings;
 pub mod sql_args;
 mod sql_manual;
 pub mod stats_args;
+pub mod unlock_args;
+mod unlock_manual;
 pub mod update_args;
 mod update_manual;
 mod usage;
@@ -45,13 +47,25 @@ use crate::cli::output_args::OutputArgs;
 use crate::cli::path_args::PathArgs;
 use crate::cli::sql_args::SqlArgs;
 use crate::cli::stats_args::StatsArgs;
+use crate::cli::unlock_args::UnlockArgs;
 use crate::cli::update_args::UpdateArgs;
 use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 10] =
-    ["exec", "sql", "info", "fix", "stats", "wait", "update", "path", "completions", "man"];
+pub const VERBS: [&str; 11] = [
+    "exec",
+    "sql",
+    "info",
+    "fix",
+    "stats",
+    "wait",
+    "unlock",
+    "update",
+    "path",
+    "completions",
+    "man",
+];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +82,8 @@ pub enum Request {
     Stats(StatsArgs),
     /// Wait until locks could be had.
     Wait(WaitArgs),
+    /// End those who hold a database.
+    Unlock(UnlockArgs),
     /// Change a file by a command.
     Update(Box<UpdateArgs>),
     /// Print the lock file of a database.
@@ -123,6 +139,7 @@ enum Verb {
     Fix(FixArgs),
     Stats(StatsArgs),
     Wait(WaitArgs),
+    Unlock(UnlockArgs),
     Update(Box<UpdateArgs>),
     Path(PathArgs),
     Completions(CompletionsArgs),
@@ -212,6 +229,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Fix(fix) => Request::Fix(fix),
         Verb::Stats(stats) => Request::Stats(stats),
         Verb::Wait(wait) => Request::Wait(wait),
+        Verb::Unlock(unlock) => Request::Unlock(unlock),
         Verb::Update(update) => Request::Update(update),
         Verb::Path(path) => Request::Path(path),
         Verb::Completions(completions) => Request::Completions(completions.shell),
@@ -232,8 +250,10 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
         }
         Request::Update(update) => update.check(),
         Request::Sql(_) | Request::Info(_) | Request::Fix(_) | Request::Stats(_) => Ok(()),
-        Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
-        Request::Completions(_) | Request::Man(_) => Ok(()),
+        Request::Path(_) | Request::Unlock(_) => {
+            usage::check_no_command(&usage::verb_first(arguments))
+        }
+        Request::Unlock(_) | Request::Completions(_) | Request::Man(_) => Ok(()),
     }
 }
 

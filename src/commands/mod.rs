@@ -20,6 +20,7 @@ mod sql;
 mod stats;
 mod status;
 mod survivors;
+mod unlock;
 mod update;
 mod voice;
 mod wait;
@@ -94,6 +95,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
         Request::Stats(arguments) => stats::stats(&arguments.resolve(settings), voice),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
+        Request::Unlock(arguments) => unlock::unlock(&arguments.resolve(settings), voice),
         Request::Update(arguments) => {
             update::update(&arguments.resolve(settings), settings, voice, id)
         }
