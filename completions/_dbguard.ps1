@@ -37,6 +37,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Clear what dead processes left behind, and nothing else')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Say how often locks were had, waited for and missed')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
+            [CompletionResult]::new('unlock', 'unlock', [CompletionResultType]::ParameterValue, 'End the processes that hold a database')
             [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Change a file by a command, under its lock and in one step')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -210,6 +211,27 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'dbguard;unlock' {
+            [CompletionResult]::new('--holder', '--holder', [CompletionResultType]::ParameterName, 'Which holders are ended [default: any]')
+            [CompletionResult]::new('--kill-after', '--kill-after', [CompletionResultType]::ParameterName, 'How long after TERM they are killed: a duration, or inf for never [default: 10s]')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up if FILE is not free DURATION after the last signal [default: 30s]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up if FILE is not free DURATION after the last signal [default: 30s]')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Only what keeps others from the part of the database called NAME')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Only what keeps others from the part of the database called NAME')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Where the locks'' files are, if not in .dbguard beside the database')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'End them without asking')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'End them without asking')
+            [CompletionResult]::new('--continue', '--continue', [CompletionResultType]::ParameterName, 'Let stopped processes go on before TERM, which they do not hear otherwise')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'dbguard;update' {
             [CompletionResult]::new('--if-sha256', '--if-sha256', [CompletionResultType]::ParameterName, 'Change nothing, and exit with 1, unless the SHA-256 of FILE is H')
             [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
@@ -285,6 +307,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Clear what dead processes left behind, and nothing else')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Say how often locks were had, waited for and missed')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
+            [CompletionResult]::new('unlock', 'unlock', [CompletionResultType]::ParameterValue, 'End the processes that hold a database')
             [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Change a file by a command, under its lock and in one step')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -308,6 +331,9 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             break
         }
         'dbguard;help;wait' {
+            break
+        }
+        'dbguard;help;unlock' {
             break
         }
         'dbguard;help;update' {

@@ -34,6 +34,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand fix 'Clear what dead processes left behind, and nothing else'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
+            cand unlock 'End the processes that hold a database'
             cand update 'Change a file by a command, under its lock and in one step'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -200,6 +201,26 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dbguard;unlock'= {
+            cand --holder 'Which holders are ended [default: any]'
+            cand --kill-after 'How long after TERM they are killed: a duration, or inf for never [default: 10s]'
+            cand -w 'Give up if FILE is not free DURATION after the last signal [default: 30s]'
+            cand --timeout 'Give up if FILE is not free DURATION after the last signal [default: 30s]'
+            cand -k 'Only what keeps others from the part of the database called NAME'
+            cand --key 'Only what keeps others from the part of the database called NAME'
+            cand --lock-dir 'Where the locks'' files are, if not in .dbguard beside the database'
+            cand --color 'When to use colour [default: auto]'
+            cand -y 'End them without asking'
+            cand --yes 'End them without asking'
+            cand --continue 'Let stopped processes go on before TERM, which they do not hear otherwise'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dbguard;update'= {
             cand --if-sha256 'Change nothing, and exit with 1, unless the SHA-256 of FILE is H'
             cand -w 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]'
@@ -271,6 +292,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand fix 'Clear what dead processes left behind, and nothing else'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
+            cand unlock 'End the processes that hold a database'
             cand update 'Change a file by a command, under its lock and in one step'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -288,6 +310,8 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;help;stats'= {
         }
         &'dbguard;help;wait'= {
+        }
+        &'dbguard;help;unlock'= {
         }
         &'dbguard;help;update'= {
         }

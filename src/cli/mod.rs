@@ -250,9 +250,7 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
         }
         Request::Update(update) => update.check(),
         Request::Sql(_) | Request::Info(_) | Request::Fix(_) | Request::Stats(_) => Ok(()),
-        Request::Path(_) | Request::Unlock(_) => {
-            usage::check_no_command(&usage::verb_first(arguments))
-        }
+        Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Unlock(_) | Request::Completions(_) | Request::Man(_) => Ok(()),
     }
 }

@@ -13,6 +13,7 @@ use super::lockdir::{Ledger, LockDir};
 use super::mode::Mode;
 use super::name::encode;
 use super::party::describe;
+use super::queue;
 use super::resource::Resource;
 use super::settle;
 use crate::error::Party;
@@ -60,6 +61,8 @@ pub struct Kept {
     pub keepers: Vec<Keeper>,
     /// The files whose kernel locks keep others out, whoever has those.
     pub locks: Vec<LockFile>,
+    /// How many wait for it.
+    pub waiters: usize,
 }
 
 /// Returns what keeps a lock, or one key of it; nothing if it was never locked.
@@ -88,6 +91,7 @@ impl Kept {
             self.locks.push(LockFile { path: place.lock_path(), file: facts.id, may_be_shared });
         }
         let Some(ledger) = &place.ledger else { return };
+        self.waiters += queue::live_count(ledger);
         let mut claims = Vec::new();
         // A directory that cannot be listed names nobody.
         drop(ledger.held.each_name(|name, _| claims.extend(parse_held_name(name))));

@@ -220,16 +220,25 @@ impl Ending<'_> {
         self.last = Instant::now();
     }
 
-    /// Looks twice who has the lock now: a probe of others lasts for an instant.
+    /// Looks who has the lock now: twice, because a probe of others lasts for an instant, and not
+    /// before the next in line has woken up to take it.
     fn outcome(
         &self,
         look: &mut dyn FnMut() -> Result<Standing, LockError>,
     ) -> Result<Outcome, LockError> {
-        let first = look()?;
-        if !first.holders.is_empty() {
-            std::thread::sleep(LONGEST);
+        let until = Instant::now() + GRACE;
+        let mut first = look()?;
+        while first.holders.is_empty() && first.waiters > 0 && Instant::now() < until {
+            std::thread::sleep(SHORTEST);
+            first = look()?;
         }
-        let now = if first.holders.is_empty() { first.clone() } else { look()? };
+        let now = match first.holders.is_empty() {
+            true => Standing::default(),
+            false => {
+                std::thread::sleep(LONGEST);
+                look()?
+            }
+        };
         let stays = |one: &&Holder| first.holders.iter().any(|before| before.is(one));
         let mut outcome = Outcome::default();
         for one in now.holders.iter().filter(stays).cloned() {

@@ -70,6 +70,7 @@ impl Standing {
         })?;
         let flocks = |row: &HeldLock| row.lock.kind == LockKind::Flock && !row.lock.waiting;
         let rows: Vec<HeldLock> = rows.into_iter().filter(flocks).collect();
+        self.waiters = kept.waiters;
         let first_claim = kept.locks.len();
         for (index, keeper) in kept.keepers.iter().enumerate() {
             let of_it = rows.iter().filter(|row| row.file == first_claim + index);
@@ -190,17 +191,20 @@ impl Standing {
     fn sort_out(&mut self) {
         let me = std::process::id();
         let mut obstacles = Vec::new();
-        for Holder { pid, party, .. } in &self.holders {
+        for Holder { pid, party, .. } in self.holders.iter().filter(|one| one.pid != me) {
             let party = party.clone();
             if *pid == 1 {
                 obstacles.push(Obstacle::First(party));
-            } else if *pid == me || lock::own_ancestor(*pid) {
+            } else if lock::own_ancestor(*pid) {
                 obstacles.push(Obstacle::Asker(party));
             } else if portrait(*pid).is_some_and(|seen| seen.other_namespace == Some(true)) {
                 obstacles.push(Obstacle::Elsewhere(party, container(*pid)));
             }
         }
         obstacles.into_iter().for_each(|obstacle| self.refuse(obstacle));
+        if self.obstacles.is_empty() && self.holders.iter().any(|one| one.pid == me) {
+            self.refuse(Obstacle::Ourselves);
+        }
     }
 }
 

@@ -67,8 +67,10 @@ pub enum Obstacle {
     Elsewhere(Party, Option<String>),
     /// Nobody who can be seen has the lock on this file.
     Unseen(String),
-    /// It is one of those that started us, or we are it.
+    /// It is one of those that started us.
     Asker(Party),
+    /// It is this process, which was given the lock by one that has ended.
+    Ourselves,
     /// It is the first process, with which all others end.
     First(Party),
     /// Another user's process.
@@ -84,6 +86,8 @@ pub struct Standing {
     pub holders: Vec<Holder>,
     /// What keeps us from ending them.
     pub obstacles: Vec<Obstacle>,
+    /// How many wait for dbguard's own lock.
+    pub waiters: usize,
     /// Why the engine's own locks cannot be seen.
     pub unknown: Option<String>,
 }

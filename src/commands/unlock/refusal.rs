@@ -4,7 +4,7 @@ use crate::error::{Failure, Party};
 use crate::outcome::Outcome as Exit;
 use crate::platform::host;
 use crate::report;
-use crate::unlock::{Holder, Obstacle, Outcome};
+use crate::unlock::{Holder, Obstacle, Outcome, Role};
 
 /// Returns what to tell where nobody is ended; `typed` is the database as it is typed.
 pub(super) fn refused(obstacles: &[Obstacle], shown: &str, typed: &str) -> Failure {
@@ -20,7 +20,7 @@ pub(super) fn refused(obstacles: &[Obstacle], shown: &str, typed: &str) -> Failu
 
 fn party(obstacle: &Obstacle) -> Option<Party> {
     match obstacle {
-        Obstacle::Unseen(_) => None,
+        Obstacle::Unseen(_) | Obstacle::Ourselves => None,
         Obstacle::Elsewhere(party, _)
         | Obstacle::Asker(party)
         | Obstacle::First(party)
@@ -43,6 +43,7 @@ fn reason(obstacle: &Obstacle) -> String {
         Obstacle::Asker(party) => {
             format!("{} started this dbguard, and would end with it", report::as_process(party))
         }
+        Obstacle::Ourselves => "this dbguard was started with the lock".to_owned(),
         Obstacle::First(party) => {
             format!("{} is the first one: all others end with it", report::as_process(party))
         }
@@ -71,9 +72,11 @@ fn advice(obstacle: &Obstacle, typed: &str) -> String {
             "it runs outside this PID namespace, or on another machine; there, type: dbguard \
              unlock {typed}"
         ),
-        Obstacle::Asker(_) => "run it from another terminal; a shell that locked by --fd gives it \
+        Obstacle::Asker(_) | Obstacle::Ourselves => {
+            "run it from another terminal; a shell that locked by --fd gives it \
                                back with dbguard exec -u --fd N FILE"
-            .to_owned(),
+                .to_owned()
+        }
         Obstacle::First(_) => "stop the container, or the machine, instead".to_owned(),
         Obstacle::Stranger(_) => format!("type: sudo dbguard unlock {typed}"),
         Obstacle::Unproven(party) => {
@@ -96,7 +99,7 @@ pub(super) fn still_held(outcome: &Outcome, shown: &str, typed: &str) -> Option<
             format!("to go next, type: dbguard exec -w 10m {typed} -- COMMAND"),
         ),
         (0, _, _) => (
-            "is still held by what was started meanwhile",
+            "is still held by somebody who was not shown",
             format!("nobody is ended unseen; to see and end them, type: dbguard unlock {typed}"),
         ),
         _ => (
@@ -105,7 +108,9 @@ pub(super) fn still_held(outcome: &Outcome, shown: &str, typed: &str) -> Option<
         ),
     };
     let mut failure = Failure::new(Exit::Negative, format!("{shown} {what}"));
-    let all = || survivors.iter().chain(unshown).chain(newcomers);
+    // The dbguard around a command is the same holder once more.
+    let is_runner = |one: &&Holder| one.role == Role::Runner;
+    let all = || survivors.iter().chain(unshown).chain(newcomers).filter(|one| !is_runner(one));
     failure.details = all().map(described).collect();
     failure.holder = all().next().map(|one| Box::new(one.party.clone()));
     Some(failure.hint(hint))
