@@ -17,7 +17,7 @@ const PATIENCE: Timeout = Timeout::After(std::time::Duration::from_secs(30));
 ///
 /// Shows every process that has a lock on FILE, asks, and ENDS them: TERM first, which a program can
 /// hear and clean up, and KILL after --kill-after. What they have not committed is lost. Without a
-/// terminal to ask at it does nothing, unless --yes is given.
+/// terminal to ask at, and with --json, it does nothing unless --yes is given.
 ///
 /// Look before with `dbguard info FILE`: most holders end by themselves, and `dbguard wait FILE`
 /// returns when they have. A lock made by `dbguard acquire` is given back by `dbguard release`.

@@ -117,7 +117,7 @@ fn keeper(ledger: &Ledger, id: ClaimId, mode: Mode) -> Option<Keeper> {
     let record = seen.record();
     let command = settle::command(&record);
     let is_needed = is_live || command.is_some();
-    let Facts { id: file, user: owner, .. } = platform::facts(&seen.into_file()).ok()?;
+    let Facts { id: file, user: owner, .. } = platform::facts(seen.into_file()).ok()?;
     is_needed.then(|| Keeper {
         party: describe(id, mode, &record, || None),
         file,

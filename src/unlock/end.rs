@@ -18,8 +18,8 @@ const LONGEST: Duration = Duration::from_millis(100);
 /// After this it is told that it takes longer.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// So long a dbguard has to notice that what it ran was killed.
-const GRACE: Duration = Duration::from_secs(1);
+/// So long a dbguard has to notice that what it ran was killed, and whoever has let go to end.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// How holders are ended.
 #[derive(Clone, Copy, Debug)]
@@ -104,13 +104,13 @@ pub fn end(
     let cases = suspects.iter().map(|suspect| Case { suspect, sent: None }).collect();
     let now = Instant::now();
     let mut ending = Ending { cases, manner, begun: now, last: now, is_told: false };
-    if manner.resumes {
-        ending.resume();
-    }
     let mut pause = SHORTEST;
     loop {
         let standing = look()?;
         let holding = ending.holding(&standing);
+        if std::mem::take(&mut ending.manner.resumes) {
+            ending.resume(&holding);
+        }
         if holding.is_empty() || !ending.act(&holding, tell) {
             return ending.outcome(look);
         }
@@ -140,10 +140,11 @@ struct Ending<'a> {
 
 impl Ending<'_> {
     /// Lets stopped ones go on: before TERM, which they hear of as soon as they run.
-    fn resume(&self) {
-        for case in self.cases.iter().filter(|case| case.suspect.holder.is_stopped) {
-            // One that ended meanwhile needs no more.
-            drop(case.suspect.handle.signal(SIGCONT));
+    fn resume(&self, holding: &[usize]) {
+        let suspects = holding.iter().map(|index| self.cases[*index].suspect);
+        for suspect in suspects.filter(|suspect| suspect.holder.is_stopped) {
+            // One that has ended meanwhile needs it no more.
+            drop(suspect.handle.signal(SIGCONT));
         }
     }
 
@@ -169,7 +170,7 @@ impl Ending<'_> {
             self.is_told = true;
             let left =
                 self.manner.kill_after.map(|after| after.saturating_sub(self.begun.elapsed()));
-            tell(Event::Slow(left));
+            tell(Event::Slow(left.filter(|left| !left.is_zero())));
         }
         let over = self.manner.patience.is_some_and(|patience| self.last.elapsed() >= patience);
         is_pending || !over
@@ -199,23 +200,27 @@ impl Ending<'_> {
         self.cases.iter().find(is_it).is_some_and(|case| !case.suspect.handle.has_ended())
     }
 
-    /// Whether nothing that this one runs has the lock, or all of that was killed long ago.
+    /// Whether nothing is left to be killed of what this one runs, and it has had time to notice.
     fn may_kill(&self, index: usize, holding: &[usize]) -> bool {
         let pid = self.cases[index].suspect.holder.pid;
-        let is_below = |case: &&Case<'_>| case.suspect.holder.runner == Some(pid);
-        let mut below = holding.iter().map(|index| &self.cases[*index]).filter(is_below);
-        let is_over = self.last.elapsed() >= GRACE;
-        below.all(|case| case.sent == Some(Sent::Kill) && is_over)
+        let is_below = |index: &usize| self.cases[*index].suspect.holder.runner == Some(pid);
+        let is_killed = |index: &usize| self.cases[*index].sent == Some(Sent::Kill);
+        let mut below = (0..self.cases.len()).filter(is_below);
+        let is_left = holding.iter().filter(|index| is_below(index)).any(|index| !is_killed(index));
+        !is_left && (self.last.elapsed() >= GRACE || !below.any(|index| is_killed(&index)))
     }
 
     fn send(&mut self, index: usize, signal: Sent, tell: &mut dyn FnMut(Event<'_>)) {
         let case = &mut self.cases[index];
         let number = if signal == Sent::Kill { SIGKILL } else { SIGTERM };
-        // Whoever may not be signalled was refused before; whoever has ended needs none.
-        if case.suspect.handle.signal(number).unwrap_or(false) {
-            tracing::info!(pid = case.suspect.holder.pid, signal = signal.word(), "sent");
-            tell(Event::Sent(signal, &case.suspect.holder));
+        match case.suspect.handle.signal(number) {
+            // It has ended by itself, and will not be seen again.
+            Ok(false) => return,
+            Ok(true) => tell(Event::Sent(signal, &case.suspect.holder)),
+            // It was allowed a moment ago: whoever changes his user meanwhile outlives this.
+            Err(error) => tracing::warn!(pid = case.suspect.holder.pid, "not signalled: {error}"),
         }
+        tracing::info!(pid = case.suspect.holder.pid, signal = signal.word(), "sent");
         case.sent = Some(signal);
         self.last = Instant::now();
     }

@@ -90,8 +90,10 @@ impl Standing {
         }
         let command = keeper.command.map(|(pid, _)| pid);
         let proven = command.filter(|pid| pids.contains(pid) || is_proven(*pid, keeper, pids));
-        if !keeper.is_live && proven.is_none() {
-            let pid = command.unwrap_or(0);
+        if !keeper.is_live
+            && proven.is_none()
+            && let Some(pid) = command
+        {
             return self.refuse(Obstacle::Unproven(party(pid, keeper.party.mode)));
         }
         let claimant = Some(keeper.claimant).filter(|pid| pids.contains(pid));
@@ -156,7 +158,10 @@ impl Standing {
     }
 
     fn refuse(&mut self, obstacle: Obstacle) {
-        if !self.obstacles.contains(&obstacle) {
+        // A claim tells more of where somebody is than each of his processes.
+        let is_elsewhere = |one: &Obstacle| matches!(one, Obstacle::Elsewhere(..));
+        let is_known = is_elsewhere(&obstacle) && self.obstacles.iter().any(is_elsewhere);
+        if !is_known && !self.obstacles.contains(&obstacle) {
             self.obstacles.push(obstacle);
         }
     }

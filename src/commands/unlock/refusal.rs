@@ -6,6 +6,9 @@ use crate::platform::host;
 use crate::report;
 use crate::unlock::{Holder, Obstacle, Outcome, Role};
 
+/// More reasons than this nobody reads.
+const MOST_TOLD: usize = 8;
+
 /// Returns what to tell where nobody is ended; `typed` is the database as it is typed.
 pub(super) fn refused(obstacles: &[Obstacle], shown: &str, typed: &str) -> Failure {
     let is_stranger = |one: &Obstacle| matches!(one, Obstacle::Stranger(_));
@@ -13,7 +16,10 @@ pub(super) fn refused(obstacles: &[Obstacle], shown: &str, typed: &str) -> Failu
     let first = obstacles.iter().find(|one| !is_stranger(one)).unwrap_or(&obstacles[0]);
     let outcome = if is_stranger(first) { Exit::Permission } else { Exit::Negative };
     let mut failure = Failure::new(outcome, format!("{shown} stays locked: nothing was ended"));
-    failure.details = obstacles.iter().map(reason).collect();
+    failure.details = obstacles.iter().take(MOST_TOLD).map(reason).collect();
+    if let Some(more @ 1..) = obstacles.len().checked_sub(MOST_TOLD) {
+        failure.details.push(format!("and {more} more"));
+    }
     failure.holder = party(first).map(Box::new);
     failure.hint(advice(first, typed))
 }
