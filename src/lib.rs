@@ -19,6 +19,7 @@
 //! | `sql` | judges and runs a batch of SQL, prints what it yields | `platform` |
 //! | `stale` | lock files of other tools, and whether their owner is dead; pure | `escape`, `platform` |
 //! | `supervise` | a command, run to its end | `platform` |
+//! | `unlock` | ends whoever holds a database, on what the kernel says | `error`, `info`, `lock`, `native`, `platform`, `probe` |
 //!
 //! Arrows point one way. A test reads this table and every `crate::` path of the source, and
 //! fails where they differ. The numbered invariants of the lock stand at the top of `lock`; its
@@ -40,6 +41,7 @@ pub mod report;
 pub mod sql;
 pub mod stale;
 pub mod supervise;
+pub mod unlock;
 
 use std::ffi::OsString;
 

@@ -30,6 +30,8 @@ pub enum Page {
     Stats,
     /// About `dbguard wait`
     Wait,
+    /// About `dbguard unlock`
+    Unlock,
     /// About `dbguard update`
     Update,
     /// About `dbguard path`
@@ -58,6 +60,7 @@ impl Page {
             Self::Fix => Some("fix"),
             Self::Stats => Some("stats"),
             Self::Wait => Some("wait"),
+            Self::Unlock => Some("unlock"),
             Self::Update => Some("update"),
             Self::Path => Some("path"),
             Self::Completions => Some("completions"),
@@ -80,7 +83,7 @@ pub fn completions(shell: Shell) -> (String, Vec<u8>) {
 /// Lets bash complete file names after the verbs that take them: clap's script offers options
 /// only, whatever the hint of the argument. What offers nothing leaves it to bash itself.
 fn with_file_names(mut script: String) -> String {
-    for verb in ["exec", "sql", "info", "fix", "stats", "wait", "update", "path"] {
+    for verb in ["exec", "sql", "info", "fix", "stats", "wait", "unlock", "update", "path"] {
         let opening = format!("        dbguard__subcmd__{verb})\n            opts=");
         let start = script.find(&opening).expect("clap has a part for each verb");
         let length = script[start..].find("\n            ;;").expect("the part ends");
@@ -140,9 +143,10 @@ fn write_page(text: &mut Vec<u8>, verb: &str, mut command: Command) -> std::io::
 }
 
 fn see_also(verb: &str) -> String {
-    let own = ["dbguard", "exec", "sql", "info", "fix", "stats", "wait", "update", "path"]
-        .into_iter()
-        .filter(|page| *page != verb);
+    let own =
+        ["dbguard", "exec", "sql", "info", "fix", "stats", "wait", "unlock", "update", "path"]
+            .into_iter()
+            .filter(|page| *page != verb);
     let name = |page| match page {
         "dbguard" => "dbguard(1)".to_owned(),
         verb => format!("dbguard-{verb}(1)"),

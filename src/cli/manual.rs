@@ -13,6 +13,7 @@ use crate::cli::info_manual;
 use crate::cli::lease_manual;
 use crate::cli::settings::VARIABLES;
 use crate::cli::sql_manual;
+use crate::cli::unlock_manual;
 use crate::cli::update_manual;
 use crate::outcome::Outcome;
 
@@ -126,6 +127,7 @@ pub fn sections(verb: &str) -> Vec<Section> {
             section("The first line", info_manual::STATES),
             section("Messages that bring you here", info_manual::MESSAGES),
         ],
+        "unlock" => vec![section("Who is ended, and in which order", unlock_manual::ORDER)],
         "fix" => vec![
             section("Output", fix_manual::WORDS),
             section("What is a proof", fix_manual::PROOFS),
@@ -168,6 +170,7 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             files,
         ],
         "stats" => vec![section("The document of --json", STATS_FIELDS), files],
+        "unlock" => vec![section("The document of --json", unlock_manual::DOCUMENT), files],
         "update" | "wait" | "acquire" | "release" | "path" | "dbguard" => vec![files],
         _ => Vec::new(),
     }

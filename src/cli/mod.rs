@@ -30,6 +30,8 @@ pub mod settings;
 pub mod sql_args;
 mod sql_manual;
 pub mod stats_args;
+pub mod unlock_args;
+mod unlock_manual;
 pub mod update_args;
 mod update_manual;
 mod usage;
@@ -52,12 +54,13 @@ use crate::cli::path_args::PathArgs;
 use crate::cli::release_args::ReleaseArgs;
 use crate::cli::sql_args::SqlArgs;
 use crate::cli::stats_args::StatsArgs;
+use crate::cli::unlock_args::UnlockArgs;
 use crate::cli::update_args::UpdateArgs;
 use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 12] = [
+pub const VERBS: [&str; 13] = [
     "exec",
     "sql",
     "info",
@@ -66,6 +69,7 @@ pub const VERBS: [&str; 12] = [
     "wait",
     "acquire",
     "release",
+    "unlock",
     "update",
     "path",
     "completions",
@@ -91,6 +95,8 @@ pub enum Request {
     Acquire(Box<AcquireArgs>),
     /// Give such locks back.
     Release(ReleaseArgs),
+    /// End those who hold a database.
+    Unlock(UnlockArgs),
     /// Change a file by a command.
     Update(Box<UpdateArgs>),
     /// Print the lock file of a database.
@@ -149,6 +155,7 @@ enum Verb {
     Wait(WaitArgs),
     Acquire(Box<AcquireArgs>),
     Release(ReleaseArgs),
+    Unlock(UnlockArgs),
     Update(Box<UpdateArgs>),
     Path(PathArgs),
     Completions(CompletionsArgs),
@@ -245,6 +252,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Wait(wait) => Request::Wait(wait),
         Verb::Acquire(acquire) => Request::Acquire(acquire),
         Verb::Release(release) => Request::Release(release),
+        Verb::Unlock(unlock) => Request::Unlock(unlock),
         Verb::Update(update) => Request::Update(update),
         Verb::Path(path) => Request::Path(path),
         Verb::Completions(completions) => Request::Completions(completions.shell),
@@ -266,7 +274,7 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
         Request::Update(update) => update.check(),
         Request::Sql(_) | Request::Info(_) | Request::Fix(_) | Request::Stats(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
-        Request::Completions(_) | Request::Man(_) => Ok(()),
+        Request::Unlock(_) | Request::Completions(_) | Request::Man(_) => Ok(()),
     }
 }
 

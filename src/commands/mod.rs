@@ -23,6 +23,7 @@ mod sql;
 mod stats;
 mod status;
 mod survivors;
+mod unlock;
 mod update;
 mod voice;
 mod wait;
@@ -101,6 +102,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
             acquire::acquire(&arguments.resolve(settings), settings, voice, id)
         }
         Request::Release(arguments) => release::release(&arguments.resolve(settings), voice),
+        Request::Unlock(arguments) => unlock::unlock(&arguments.resolve(settings), voice),
         Request::Update(arguments) => {
             update::update(&arguments.resolve(settings), settings, voice, id)
         }

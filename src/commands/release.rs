@@ -11,7 +11,7 @@ use super::{End, print};
 use crate::cli::release_args::ReleaseRequest;
 use crate::error::Failure;
 use crate::lock::{
-    Extension, Found, HeldList, Keeper, LeaseEnd, Resource, Target, Under, ask_to_extend,
+    Extension, Found, HeldList, LeaseEnd, LeaseKeeper, Resource, Target, Under, ask_to_extend,
     find_lease, rfc3339,
 };
 use crate::outcome::Outcome;
@@ -72,7 +72,7 @@ struct Lease {
 
 impl Lease {
     /// Returns the claim that stands for the lease on this resource, and who keeps it.
-    fn find(&self) -> Result<(&Under, Keeper), Failure> {
+    fn find(&self) -> Result<(&Under, LeaseKeeper), Failure> {
         let mut missed = None;
         for claim in &self.claims {
             let found = find_lease(&self.resource, claim).map_err(|error| {
@@ -119,7 +119,7 @@ impl Lease {
     }
 
     /// Opens the process that keeps the lease.
-    fn keeper(&self, keeper: &Keeper) -> Result<ProcessHandle, Failure> {
+    fn keeper(&self, keeper: &LeaseKeeper) -> Result<ProcessHandle, Failure> {
         let Some((pid, start)) = keeper.process else {
             let place = match &keeper.party.host {
                 Some(other) if *other != host::host() => format!("on host {other}"),
@@ -148,11 +148,8 @@ impl Lease {
     }
 
     fn send(&self, handle: &ProcessHandle, pid: u32, signal: i32) -> Result<(), Failure> {
-        match handle.send(signal) {
-            // It has ended by itself meanwhile.
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            sent => sent.map_err(|error| self.cannot_reach(pid, error)),
-        }
+        // One that has ended by itself meanwhile is told of by the next look.
+        handle.signal(signal).map(drop).map_err(|error| self.cannot_reach(pid, error))
     }
 
     fn release(&self, request: &ReleaseRequest) -> Result<End, Failure> {
@@ -219,7 +216,7 @@ impl Lease {
         }
     }
 
-    fn tell(&self, keeper: &Keeper, voice: &Voice) -> End {
+    fn tell(&self, keeper: &LeaseKeeper, voice: &Voice) -> End {
         let expires = keeper.expires_ms.map(rfc3339);
         if voice.is_json() {
             let path = self.resource.path.to_string_lossy();

@@ -75,7 +75,7 @@ fn holding_claim(claim: File, path: &Path) -> Option<u32> {
 /// Describes a claimant. The command line is read from the living process and only if it is
 /// surely the one that is meant; where neither claimant nor command lives, or the claim says
 /// nothing, `keeper` tells who keeps the claim alive.
-fn describe(
+pub(super) fn describe(
     id: ClaimId,
     mode: Mode,
     record: &Record,

@@ -91,7 +91,7 @@ fn is_live(ledger: &Ledger, id: ClaimId) -> bool {
 
 /// Returns the command of a dead holder if it still runs. Without its start time nothing proves
 /// that a process is the one.
-fn command(record: &Record) -> Option<(u32, u64)> {
+pub(super) fn command(record: &Record) -> Option<(u32, u64)> {
     let child = record.child.filter(|_| record.is_of_here())?;
     let start = record.child_start?;
     (process::liveness(child, Some(start)) != Liveness::Gone).then_some((child, start))

@@ -53,6 +53,8 @@
 //! | `sql_terminal` | Ctrl-C and other signals during a batch, and the progress line |
 //! | `sql_traps` | defects that were found and mended, each with its story |
 //! | `sql_values` | every kind of value in every format, against SQLite's own shell |
+//! | `unlock` | `dbguard unlock` ends those who hold a database, all of them or nobody, and nobody else |
+//! | `unlock_outside` | `dbguard unlock` at a terminal, and holders that it may not end |
 //! | `update` | `dbguard update`: its recipes, by fifty processes each, and what stays of a file |
 //! | `update_crash` | `dbguard update` killed at every step, interrupted, on full disks, beside foreign writers |
 //! | `update_refused` | files that `dbguard update` does not take, and permissions |
@@ -136,6 +138,8 @@ mod storm_crew;
 mod supervise;
 mod terminal;
 mod trust;
+mod unlock;
+mod unlock_outside;
 mod update;
 mod update_crash;
 mod update_refused;

@@ -7,7 +7,7 @@ mod databases;
 mod looking;
 mod tell;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
@@ -62,11 +62,9 @@ pub fn fix(
     for database in &found.databases {
         items.extend(doctor.treat(database));
     }
-    for holder in doctor.holders(&found.states) {
-        if items.iter().all(|item| item.path != holder.path || item.kind != holder.kind) {
-            items.push(holder);
-        }
-    }
+    let told: HashSet<_> = items.iter().map(|item| (item.path.clone(), item.kind)).collect();
+    let holders = doctor.holders(&found.states).into_iter();
+    items.extend(holders.filter(|holder| !told.contains(&(holder.path.clone(), holder.kind))));
     items.sort_by(|one, other| one.path.cmp(&other.path));
     let printed = print(&tell::answer(&items, request.dry_run, voice));
     if printed.code != 0 {

@@ -4,7 +4,7 @@
 //! anybody waits for it. Nothing is synced, and no error is told: statistics are never a reason to
 //! fail.
 //!
-//! Every thousandth writer folds the lines into their sum: it renames the log away, so that
+//! Every thousandth writer, and whoever clears up, folds the lines into their sum: it renames the log away, so that
 //! nobody opens it any more, and adds it to the sum once the kernel proves, by a lease, that nobody
 //! has it open. What cannot be proved yet is left for the next, and is counted meanwhile where it
 //! is. The sum names the log that was added last, so that one that a crash kept from being removed
@@ -27,7 +27,7 @@ use super::lockdir::LockDir;
 use super::resource::Resource;
 use crate::platform::lease::Lease;
 use crate::platform::step::step;
-use crate::platform::{self, Access, Dir, host};
+use crate::platform::{self, Access, Dir, Facts, host};
 
 /// The lines.
 const LOG: &str = "stats.log";
@@ -65,13 +65,21 @@ pub(super) fn append(place: &LockDir, events: &[Event]) {
         return;
     }
     match appended(place, &lines) {
-        Ok(size) if size >= FOLD_BYTES => {
-            if let Err(error) = fold(place) {
-                tracing::debug!("the statistics cannot be folded: {error}");
-            }
-        }
+        Ok(size) if size >= FOLD_BYTES => fold_from(place, FOLD_BYTES),
         Ok(_) => {}
         Err(error) => tracing::debug!("cannot count: {error}"),
+    }
+}
+
+/// Adds every line to the sum. Failing costs nothing: what is not added is counted where it is.
+pub(super) fn fold_all(place: &LockDir) {
+    fold_from(place, 1);
+}
+
+/// Adds the lines to their sum once the log is so long.
+fn fold_from(place: &LockDir, size: u64) {
+    if let Err(error) = fold(place, size) {
+        tracing::debug!("the statistics cannot be folded: {error}");
     }
 }
 
@@ -108,9 +116,11 @@ fn opened(place: &LockDir) -> io::Result<File> {
 }
 
 /// Adds the lines to their sum; does nothing while another one does.
-fn fold(place: &LockDir) -> io::Result<()> {
+fn fold(place: &LockDir, size: u64) -> io::Result<()> {
     let Some(_turn) = place.root.try_lock()? else { return Ok(()) };
-    let long = place.root.facts_of(LOG).is_ok_and(|facts| facts.size >= FOLD_BYTES);
+    // What is no file of ours is not moved away for it.
+    let is_long = |facts: Facts| facts.regular && facts.size >= size;
+    let long = place.root.facts_of(LOG).is_ok_and(is_long);
     if long {
         let name = format!("{FOLD}{:016x}", host::random()?);
         place.root.rename(LOG, &place.root, &name)?;
