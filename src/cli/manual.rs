@@ -12,6 +12,7 @@ use crate::cli::flock::FLOCK_DIFFERENCES;
 use crate::cli::info_manual;
 use crate::cli::settings::VARIABLES;
 use crate::cli::sql_manual;
+use crate::cli::test_manual;
 use crate::cli::update_manual;
 use crate::outcome::Outcome;
 
@@ -131,6 +132,10 @@ pub fn sections(verb: &str) -> Vec<Section> {
             section("Environment of the command", COMMAND_VARIABLES),
             environment,
         ],
+        "test" => vec![
+            section("Output", test_manual::FIGURES),
+            section("What can stay behind", test_manual::LEFTOVERS),
+        ],
         "stats" | "wait" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
     }
@@ -159,6 +164,7 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             section("The document of --json", fix_manual::DOCUMENT),
             files,
         ],
+        "test" => vec![section("The document of --json", test_manual::DOCUMENT)],
         "stats" => vec![section("The document of --json", STATS_FIELDS), files],
         "update" | "wait" | "path" | "dbguard" => vec![files],
         _ => Vec::new(),

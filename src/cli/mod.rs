@@ -27,6 +27,8 @@ pub mod settings;
 pub mod sql_args;
 mod sql_manual;
 pub mod stats_args;
+pub mod test_args;
+mod test_manual;
 pub mod update_args;
 mod update_manual;
 mod usage;
@@ -45,13 +47,14 @@ use crate::cli::output_args::OutputArgs;
 use crate::cli::path_args::PathArgs;
 use crate::cli::sql_args::SqlArgs;
 use crate::cli::stats_args::StatsArgs;
+use crate::cli::test_args::TestArgs;
 use crate::cli::update_args::UpdateArgs;
 use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 10] =
-    ["exec", "sql", "info", "fix", "stats", "wait", "update", "path", "completions", "man"];
+pub const VERBS: [&str; 11] =
+    ["exec", "sql", "info", "fix", "test", "stats", "wait", "update", "path", "completions", "man"];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub enum Request {
     Info(InfoArgs),
     /// Clear what dead processes left behind.
     Fix(FixArgs),
+    /// Prove that nothing is lost.
+    Test(Box<TestArgs>),
     /// Tell how locks were used.
     Stats(StatsArgs),
     /// Wait until locks could be had.
@@ -121,6 +126,7 @@ enum Verb {
     Sql(Box<SqlArgs>),
     Info(InfoArgs),
     Fix(FixArgs),
+    Test(Box<TestArgs>),
     Stats(StatsArgs),
     Wait(WaitArgs),
     Update(Box<UpdateArgs>),
@@ -210,6 +216,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Sql(sql) => Request::Sql(sql),
         Verb::Info(info) => Request::Info(info),
         Verb::Fix(fix) => Request::Fix(fix),
+        Verb::Test(test) => Request::Test(test),
         Verb::Stats(stats) => Request::Stats(stats),
         Verb::Wait(wait) => Request::Wait(wait),
         Verb::Update(update) => Request::Update(update),
@@ -231,7 +238,8 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
             usage::check_no_command(&usage::verb_first(arguments))
         }
         Request::Update(update) => update.check(),
-        Request::Sql(_) | Request::Info(_) | Request::Fix(_) | Request::Stats(_) => Ok(()),
+        Request::Sql(_) | Request::Info(_) | Request::Fix(_) => Ok(()),
+        Request::Test(_) | Request::Stats(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Completions(_) | Request::Man(_) => Ok(()),
     }
