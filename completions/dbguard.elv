@@ -32,6 +32,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand sql 'Run SQL on a database under its lock'
             cand info 'Say who holds a database, who waits, and what is blocked'
             cand fix 'Clear what dead processes left behind, and nothing else'
+            cand test 'Prove that concurrent access loses nothing here, and say how fast it is'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
             cand update 'Change a file by a command, under its lock and in one step'
@@ -159,6 +160,27 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dbguard;test'= {
+            cand --workers 'How many workers there are, each with one process at a time [default: 4]'
+            cand --ops 'How many operations each worker does [default: 50]'
+            cand --duration 'Let the workers go on for DURATION, instead of a number of operations'
+            cand --mode 'What an operation is [default: mixed, for a plain file exec]'
+            cand --readers 'How many more read all the time, under the shared lock [default: 0]'
+            cand --fs 'Only try out whether locks work in DIR: between two processes, on a new file'
+            cand -w 'How long each operation waits for the lock [default: 30s]'
+            cand --timeout 'How long each operation waits for the lock [default: 30s]'
+            cand --lock-dir 'Keep the locks'' files below DIR, to prove that they can be there'
+            cand --color 'When to use colour [default: auto]'
+            cand --in-place 'Count in FILE itself, in a table of its own that is dropped in the end'
+            cand --compare 'Do the same work without dbguard as well, and print both side by side'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dbguard;stats'= {
             cand --format 'How to print them [default: text, or json with --json]'
             cand --output 'Write to FILE, which is replaced at once or not at all'
@@ -269,6 +291,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand sql 'Run SQL on a database under its lock'
             cand info 'Say who holds a database, who waits, and what is blocked'
             cand fix 'Clear what dead processes left behind, and nothing else'
+            cand test 'Prove that concurrent access loses nothing here, and say how fast it is'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
             cand update 'Change a file by a command, under its lock and in one step'
@@ -284,6 +307,8 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;help;info'= {
         }
         &'dbguard;help;fix'= {
+        }
+        &'dbguard;help;test'= {
         }
         &'dbguard;help;stats'= {
         }

@@ -135,6 +135,7 @@ pub fn sections(verb: &str) -> Vec<Section> {
         "test" => vec![
             section("Output", test_manual::FIGURES),
             section("What can stay behind", test_manual::LEFTOVERS),
+            exit_status(),
         ],
         "stats" | "wait" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],

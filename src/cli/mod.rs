@@ -107,6 +107,7 @@ pub enum Refusal {
 ///   dbguard sql app.db 'update counter set n = n + 1 returning n'
 ///   dbguard info app.db
 ///   dbguard fix --dry-run
+///   dbguard test app.db
 ///   dbguard wait -w 5m app.db
 ///   dbguard update state.json -- jq '.n += 1'
 #[derive(Parser)]

@@ -59,6 +59,8 @@ pub struct TestArgs {
     duration: Option<Duration>,
 
     /// What an operation is [default: mixed, for a plain file exec]
+    ///
+    /// With sql alone the engine's own locks help, as they do every day; exec has only dbguard's.
     #[arg(long, value_name = "MODE")]
     mode: Option<TestMode>,
 

@@ -9,7 +9,10 @@ pub const FIGURES: &[(&str, &str)] = &[
         "How many were reported done and are not in the database, by the sum or by a single \
          worker's row, whichever is more.",
     ),
-    ("extra updates", "How many are in the database that nobody reported, failed ones allowed for."),
+    (
+        "extra updates",
+        "How many are in the database that nobody reported, failed ones allowed for.",
+    ),
     (
         "wrong reads",
         "How often a reader missed an operation that had been reported done, saw the number go \

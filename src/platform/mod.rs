@@ -46,7 +46,8 @@ pub use unix::{
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process, sniff, trial,
+    ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process, sniff,
+    trial,
 };
 
 #[cfg(not(target_os = "linux"))]

@@ -54,6 +54,7 @@
 //! | `update` | `dbguard update`: its recipes, by fifty processes each, and what stays of a file |
 //! | `update_crash` | `dbguard update` killed at every step, interrupted, on full disks, beside foreign writers |
 //! | `update_refused` | files that `dbguard update` does not take, and permissions |
+//! | `prove` | `dbguard test`: it proves what it says, it can fail, and it leaves nothing behind |
 //! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
 //!
@@ -106,6 +107,7 @@ mod native;
 mod native_look;
 mod nested;
 mod process;
+mod prove;
 mod pty;
 mod queue;
 mod readme;

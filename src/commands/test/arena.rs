@@ -222,11 +222,7 @@ pub(super) struct Arena {
 
 impl Arena {
     /// Makes the directories; [`Self::fill`] makes the table.
-    pub(super) fn make(
-        site: &Site,
-        request: &WorkRequest,
-        voice: &Voice,
-    ) -> Result<Self, Failure> {
+    pub(super) fn make(site: &Site, request: &WorkRequest, voice: &Voice) -> Result<Self, Failure> {
         let random = host::random().map_err(|error| {
             Failure::new(Outcome::OsError, "cannot get random numbers").caused_by(error)
         })?;
@@ -288,7 +284,9 @@ impl Arena {
         let cannot = || format!("cannot read the result in {}", self.shown());
         let bad = || Failure::new(Outcome::IoError, cannot());
         let text = match self.kind {
-            Kind::Plain => fs::read_to_string(&self.file).map_err(|error| bad().caused_by(error))?,
+            Kind::Plain => {
+                fs::read_to_string(&self.file).map_err(|error| bad().caused_by(error))?
+            }
             Kind::Sqlite | Kind::DuckDb => {
                 let sql = format!("select n from {} order by worker", self.table);
                 let options = ["--format", "csv", "--no-header"];
@@ -371,7 +369,9 @@ fn failure_of(ended: &Ended, cannot: impl Fn() -> String) -> Failure {
     let all = Outcome::ALL.into_iter();
     let outcome = all.filter(|one| Some(u64::from(one.code())) == code).next();
     let failure = Failure::new(outcome.unwrap_or(Outcome::OsError), cannot());
-    let failure = failure.caused_by(told["message"].as_str().unwrap_or("the process was ended"));
+    let in_words = ended.output.lines().find_map(|line| line.strip_prefix("dbguard: "));
+    let message = told["message"].as_str().or(in_words);
+    let failure = failure.caused_by(message.unwrap_or("the process was ended"));
     match told["hint"].as_str() {
         Some(hint) => failure.hint(hint),
         None => failure,

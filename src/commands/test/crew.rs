@@ -72,8 +72,7 @@ impl Crew {
         };
         Ok(Self {
             program: env::current_exe().map_err(|error| failed("find dbguard itself", error))?,
-            nothing: File::open("/dev/null")
-                .map_err(|error| failed("open `/dev/null`", error))?,
+            nothing: File::open("/dev/null").map_err(|error| failed("open `/dev/null`", error))?,
             watch: Watch::new(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT]),
             living: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -212,8 +211,7 @@ impl Crew {
             return;
         }
         *kill_at = Some(Instant::now() + GRACE);
-        let is_key =
-            arrival.origin == Origin::Kernel && matches!(arrival.signal, SIGINT | SIGQUIT);
+        let is_key = arrival.origin == Origin::Kernel && matches!(arrival.signal, SIGINT | SIGQUIT);
         // A key of the terminal has reached those in our group already.
         self.send_all(SIGTERM, |pid| !is_key || !host::shares_process_group(pid));
     }

@@ -187,7 +187,7 @@ impl Finding {
 
     fn words(&self) -> String {
         match &self.error {
-            Some(error) => format!("not supported ({})", escaped(error)),
+            Some(error) => format!("not supported: {}", escaped(error)),
             None if self.works() => "works".to_owned(),
             None if !self.excludes => "does not exclude".to_owned(),
             None if !self.released => "stays when its holder is killed".to_owned(),
@@ -208,8 +208,11 @@ fn outcome(found: &[Finding]) -> Outcome {
 fn text(directory: &Path, found: &[Finding]) -> String {
     let mut text = format!("{}\n", file_system(directory).words(directory));
     for finding in found {
-        let (name, words) = (finding.kind.word(), finding.words());
-        text.push_str(&format!("  {name:<7} {words:<31} {}\n", finding.kind.used_by()));
+        let (name, words, used_by) = (finding.kind.word(), finding.words(), finding.kind.used_by());
+        text.push_str(&match finding.error {
+            Some(_) => format!("  {name:<7} {words}\n"),
+            None => format!("  {name:<7} {words:<31} {used_by}\n"),
+        });
     }
     text
 }

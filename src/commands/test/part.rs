@@ -18,6 +18,7 @@ use super::locks;
 use crate::commands::voice::write;
 use crate::commands::{End, print};
 use crate::outcome::Outcome;
+use crate::report::escaped;
 use crate::sql::{
     Access, Batch, Cell, Column, Engine, Grace, Missing, Parameters, Sink, SqlError, Trouble,
     Voice, Watch, start_duckdb, start_sqlite,
@@ -188,7 +189,7 @@ pub fn play(words: &[OsString]) -> Option<End> {
     let outcome = match done {
         Ok(()) => Outcome::Ok,
         Err(trip) => {
-            write(&format!("dbguard: {}\n", trip.message));
+            write(&format!("dbguard: {}\n", escaped(&trip.message)));
             trip.outcome
         }
     };

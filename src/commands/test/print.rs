@@ -298,7 +298,8 @@ fn spread(spread: &Spread) -> String {
 fn times(spread: &Spread) -> Value {
     let time = |percent| Some(spread.percentile(percent)?.as_secs_f64() * 1e3);
     let rounded = |percent| time(percent).map(|millis| (millis * 1e3).round() / 1e3);
-    let all = PERCENTILES.iter().map(|(percent, name)| ((*name).to_owned(), json!(rounded(*percent))));
+    let all =
+        PERCENTILES.iter().map(|(percent, name)| ((*name).to_owned(), json!(rounded(*percent))));
     match rounded(50) {
         Some(_) => Value::Object(all.collect()),
         None => Value::Null,

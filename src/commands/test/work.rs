@@ -195,17 +195,19 @@ impl Run<'_> {
         words
     }
 
-    /// With `-v` each process tells how long the lock took.
+    /// With `-v` each process tells how long the lock took; in plain words, whatever is set.
     fn begin(&self, verb: &str) -> Vec<OsString> {
         let timeout = self.request.timeout.to_string();
-        [verb, "-v", "-w", timeout.as_str()].map(OsString::from).to_vec()
+        [verb, "-v", "--color=never", "-w", timeout.as_str()].map(OsString::from).to_vec()
     }
 
     fn task(&self, action: Action, worker: u32) -> Task {
+        // Under the lock, too: two that overlap are to lose an update, and not to be saved by an
+        // engine that refuses one of them.
         let patience = match (self.way, self.request.timeout) {
-            (Way::Patient, Timeout::After(limit)) => limit.min(ENDLESS),
-            (Way::Patient, Timeout::Never) => ENDLESS,
-            (Way::Dbguard | Way::Bare, _) => Duration::ZERO,
+            (Way::Bare, _) => Duration::ZERO,
+            (Way::Dbguard | Way::Patient, Timeout::After(limit)) => limit.min(ENDLESS),
+            (Way::Dbguard | Way::Patient, Timeout::Never) => ENDLESS,
         };
         let Arena { kind, file, table, .. } = self.arena;
         Task { action, kind: *kind, file: file.clone(), table: table.clone(), worker, patience }
