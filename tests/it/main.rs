@@ -54,7 +54,8 @@
 //! | `update` | `dbguard update`: its recipes, by fifty processes each, and what stays of a file |
 //! | `update_crash` | `dbguard update` killed at every step, interrupted, on full disks, beside foreign writers |
 //! | `update_refused` | files that `dbguard update` does not take, and permissions |
-//! | `prove` | `dbguard test`: it proves what it says, it can fail, and it leaves nothing behind |
+//! | `prove` | `dbguard test`: it proves what it says, and it can fail |
+//! | `prove_ends` | `dbguard test` interrupted and killed: what stays behind |
 //! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
 //!
@@ -108,6 +109,7 @@ mod native_look;
 mod nested;
 mod process;
 mod prove;
+mod prove_ends;
 mod pty;
 mod queue;
 mod readme;

@@ -1,27 +1,20 @@
-//! `dbguard test`: it proves what it says, it can fail, and it leaves nothing behind.
+//! `dbguard test`: it proves what it says, and it can fail.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::{Ended, Process, until};
-use crate::pty::Terminal;
-use crate::scene::{Run, Scene, have, have_hooks, names};
+use crate::process::Ended;
+use crate::scene::{Run, Scene, have_hooks, names};
 use crate::sql_crew::{answer, document};
 
-const CTRL_C: &str = "\x03";
+/// How the names of directories begin that are removed in the end.
+pub const SCRATCH: &str = ".dbguard-test-";
 
-/// How the names of what is removed in the end begin.
-const SCRATCH: &str = ".dbguard-test-";
-const TABLE: &str = "dbguard_test_";
-
-/// More operations than anybody waits for.
-const ENDLESS: &str = "1000000";
-
-fn prove(scene: &Scene, words: &[&str]) -> Run {
+/// Prepares `dbguard test WORDS`.
+pub fn prove(scene: &Scene, words: &[&str]) -> Run {
     scene.dbguard(["test"]).words(words)
 }
 
@@ -35,37 +28,27 @@ fn proved(scene: &Scene, words: &[&str]) -> Value {
     document
 }
 
-/// A SQLite database with something in it.
-fn app(scene: &Scene) {
+/// Makes a SQLite database with something in it.
+pub fn app(scene: &Scene) {
     answer(scene, &["--create", "app.db", "create table kept (a); insert into kept values (7)"]);
 }
 
 /// Returns the tables of the database, those of a test included.
 #[track_caller]
-fn tables(scene: &Scene) -> String {
+pub fn tables(scene: &Scene) -> String {
     let query = "select name from sqlite_schema order by name";
     answer(scene, &["--no-header", "--format", "csv", "app.db", query])
 }
 
 /// Returns what a test has in the working directory.
-fn scratch(directory: &Path) -> Vec<String> {
+pub fn scratch(directory: &Path) -> Vec<String> {
     names(directory).into_iter().filter(|name| name.starts_with(SCRATCH)).collect()
 }
 
+/// Demands that nothing of a test is left in the working directory.
 #[track_caller]
-fn assert_clear(scene: &Scene) {
+pub fn assert_clear(scene: &Scene) {
     assert!(scratch(&scene.path("")).is_empty(), "{}", scene.describe());
-}
-
-/// Returns the processes whose command line names the scene.
-fn processes_of(scene: &Scene) -> Vec<String> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let lines = entries.filter_map(|entry| {
-        let line = fs::read(entry.path().join("cmdline")).ok()?;
-        Some(String::from_utf8_lossy(&line).into_owned())
-    });
-    let here = scene.path("").to_string_lossy().into_owned();
-    lines.filter(|line| line.contains(&here) && line.contains(SCRATCH)).collect()
 }
 
 fn number(value: &Value) -> u64 {
@@ -319,100 +302,6 @@ fn what_may_not_be_written_is_refused() {
     assert_eq!(tables(&scene), "kept\n");
 }
 
-/// Starts an endless test and returns once it counts.
-fn counting(scene: &Scene, words: &[&str], resource: impl Fn() -> Option<String>) -> Process {
-    let mut process = prove(scene, &["--ops", ENDLESS]).words(words).spawn();
-    process.until("it counts", || {
-        let log = resource().map(|name| scene.state(&name, "stats.log"));
-        log.is_some_and(|log| fs::metadata(log).is_ok_and(|log| log.len() > 500))
-    });
-    process
-}
-
-fn scratch_database(scene: &Scene) -> Option<String> {
-    scratch(&scene.path("")).first().map(|directory| format!("{directory}/count.db"))
-}
-
-#[test]
-fn a_signal_ends_every_process_and_clears_up() {
-    let scene = Scene::new();
-    app(&scene);
-    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
-        let mut process =
-            counting(&scene, &["--readers", "2", "app.db"], || scratch_database(&scene));
-        process.signal(signal);
-        let ended = process.wait().expect(128 + signal.as_raw()).answers("");
-        ended.says("interrupted; nothing of the test is left behind");
-        assert_eq!(processes_of(&scene), Vec::<String>::new());
-        assert_clear(&scene);
-    }
-    let mut process = counting(&scene, &["--in-place", "app.db"], || Some("app.db".to_owned()));
-    assert!(tables(&scene).contains(TABLE), "the table is there while it counts");
-    process.signal(Signal::TERM);
-    process.wait().expect(143);
-    assert_eq!(tables(&scene), "kept\n");
-    scene.assert_free("app.db");
-}
-
-/// Ctrl-C reaches the test and all of its processes at once; the shell's loop stops, too.
-#[test]
-fn ctrl_c_at_a_terminal_clears_up() {
-    let scene = Scene::new();
-    app(&scene);
-    for place in ["", "--in-place "] {
-        let command = format!("$DBGUARD test --ops {ENDLESS} {place}app.db");
-        let mut terminal = Terminal::open(&scene, &format!("{command}; echo ended=$? ="));
-        terminal.until_shown("dbguard [");
-        terminal.until_shown("of 4000000");
-        terminal.press(CTRL_C);
-        terminal.until_shown("ended=130 =");
-        let screen = terminal.screen();
-        assert!(screen.contains("interrupted; nothing of the test is left behind"), "{screen}");
-        assert_clear(&scene);
-        assert_eq!(tables(&scene), "kept\n");
-    }
-}
-
-/// Only a program that dies by the signal ends a loop of the shell.
-#[test]
-fn ctrl_c_ends_it_by_the_signal_itself() {
-    if !have(&["python3"]) {
-        return;
-    }
-    let scene = Scene::new();
-    let program = "import os, subprocess, sys\n\
-                   child = subprocess.Popen([os.environ['DBGUARD'], 'test', '--ops', '1000000'])\n\
-                   try: child.wait()\n\
-                   except KeyboardInterrupt: child.wait()\n\
-                   print('code =', child.returncode, '=')\n";
-    scene.file("run.py", program);
-    let mut terminal = Terminal::open(&scene, "python3 run.py");
-    terminal.until_shown("of 4000000");
-    terminal.press(CTRL_C);
-    terminal.until_shown("code = -2 =");
-    assert_clear(&scene);
-}
-
-/// The one end that leaves something: what, the manual says.
-#[test]
-fn killed_it_leaves_its_directory_and_no_process() {
-    let scene = Scene::new();
-    app(&scene);
-    let before = names(&scene.path(""));
-    let mut process = counting(&scene, &["app.db"], || scratch_database(&scene));
-    process.signal(Signal::KILL);
-    drop(process.wait());
-    until("the last operations have ended", || processes_of(&scene).is_empty());
-    let left = scratch(&scene.path(""));
-    assert_eq!(left.len(), 1, "{}", scene.describe());
-    let after = names(&scene.path(""));
-    assert_eq!(after.difference(&before).collect::<Vec<_>>(), [&left[0]], "{}", scene.describe());
-    let man = scene.dbguard(["man", "test"]).run().expect(0).stdout;
-    for name in [SCRATCH, TABLE] {
-        assert!(man.replace("\\-", "-").contains(name), "{name} is not in the manual");
-    }
-}
-
 #[test]
 fn locks_of_a_directory_are_tried_out_between_processes() {
     let scene = Scene::new();
@@ -458,7 +347,7 @@ fn the_parts_of_a_test_are_in_no_help() {
     for words in [&["--help"][..], &["test", "--help"], &["completions", "bash"], &["man", "test"]]
     {
         let ended = scene.dbguard(words).run().expect(0);
-        assert!(!ended.stdout.contains("__test"), "{}", ended.describe());
+        assert!(!ended.stdout.contains("__play"), "{}", ended.describe());
     }
-    scene.dbguard(["__test", "count"]).run().expect(74).says("no part of a test");
+    scene.dbguard(["__play", "count"]).run().expect(74).says("no part of a test");
 }

@@ -91,14 +91,15 @@ impl Site {
     /// Looks at what was named. The file is closed again before any process is started.
     pub(super) fn find(request: &WorkRequest, voice: &Voice) -> Result<Self, Failure> {
         let Some(named) = &request.file else {
-            let all = Kind::ALL.into_iter();
-            let kind = all.filter(|kind| kind.is_built_in()).next().unwrap_or(Kind::Plain);
+            let kind = Kind::ALL.into_iter().find(|kind| kind.is_built_in());
+            let kind = kind.unwrap_or(Kind::Plain);
             return Ok(Self { file: None, directory: PathBuf::from("."), kind });
         };
         let shown = report::escaped(&named.to_string_lossy());
         let file = lock::canonical(named).map_err(|error| {
             Failure::new(Outcome::NoSuchFile, format!("there is no directory for `{shown}`"))
                 .caused_by(error)
+                .hint("FILE need not exist, but the directory in which the test is made must")
         })?;
         let kind = match look(&file, Want::Shared).engine {
             Engine::Sqlite { .. } => Kind::Sqlite,
@@ -366,8 +367,7 @@ fn failure_of(ended: &Ended, cannot: impl Fn() -> String) -> Failure {
     let told = lines.filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let told = told.into_iter().find(|line| line["exit_code"].is_u64()).unwrap_or_default();
     let code = told["exit_code"].as_u64();
-    let all = Outcome::ALL.into_iter();
-    let outcome = all.filter(|one| Some(u64::from(one.code())) == code).next();
+    let outcome = Outcome::ALL.into_iter().find(|one| Some(u64::from(one.code())) == code);
     let failure = Failure::new(outcome.unwrap_or(Outcome::OsError), cannot());
     let in_words = ended.output.lines().find_map(|line| line.strip_prefix("dbguard: "));
     let message = told["message"].as_str().or(in_words);

@@ -25,7 +25,7 @@ use crate::sql::{
 };
 
 /// What calls for a part.
-pub(super) const PART: &str = "__test";
+pub(super) const PART: &str = "__play";
 
 /// Between reading a plain file and writing it: without the pause two would hardly ever overlap.
 const PAUSE: Duration = Duration::from_millis(1);

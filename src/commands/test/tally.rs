@@ -255,9 +255,9 @@ fn name_of(change: Change) -> String {
 
 /// Returns what a process said last about its failure.
 fn told(output: &str, name: &str) -> String {
-    let lines = output.lines().filter_map(|line| line.strip_prefix("dbguard: "));
-    let lines = lines.filter(|line| !line.starts_with("locked "));
-    lines.last().map_or_else(|| name.to_owned(), |line| format!("{line} ({name})"))
+    let mut lines = output.lines().rev().filter_map(|line| line.strip_prefix("dbguard: "));
+    let line = lines.find(|line| !line.starts_with("locked "));
+    line.map_or_else(|| name.to_owned(), |line| format!("{line} ({name})"))
 }
 
 /// Returns how long a process waited for its lock, as it says with `-v`; together if it took it

@@ -40,7 +40,7 @@ impl LockKind {
         match self {
             Self::Flock => "dbguard, flock(1), bbolt, redb",
             Self::Fcntl => "SQLite, DuckDB, LevelDB, RocksDB, LMDB",
-            Self::Ofd => "some builds of LMDB, QEMU, file servers",
+            Self::Ofd => "redb, QEMU",
         }
     }
 
