@@ -49,6 +49,12 @@ _dbguard() {
             dbguard,stats)
                 cmd="dbguard__subcmd__stats"
                 ;;
+            dbguard,test)
+                cmd="dbguard__subcmd__test"
+                ;;
+            dbguard,unlock)
+                cmd="dbguard__subcmd__unlock"
+                ;;
             dbguard,update)
                 cmd="dbguard__subcmd__update"
                 ;;
@@ -88,6 +94,12 @@ _dbguard() {
             dbguard__subcmd__help,stats)
                 cmd="dbguard__subcmd__help__subcmd__stats"
                 ;;
+            dbguard__subcmd__help,test)
+                cmd="dbguard__subcmd__help__subcmd__test"
+                ;;
+            dbguard__subcmd__help,unlock)
+                cmd="dbguard__subcmd__help__subcmd__unlock"
+                ;;
             dbguard__subcmd__help,update)
                 cmd="dbguard__subcmd__help__subcmd__update"
                 ;;
@@ -101,7 +113,7 @@ _dbguard() {
 
     case "${cmd}" in
         dbguard)
-            opts="-q -v -h -V --json --quiet --verbose --color --help --version exec sql info fix stats wait acquire release update path completions man help"
+            opts="-q -v -h -V --json --quiet --verbose --color --help --version exec sql info fix test stats wait acquire release unlock update path completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -120,7 +132,7 @@ _dbguard() {
             ;;
         dbguard__subcmd__acquire)
             opts="-s -x -k -w -n -E -q -v -h --shared --exclusive --key --timeout --nonblock --conflict-exit-code --max-waiters --native --lock-dir --lock-file --label --ttl --for-pid --export --json --quiet --verbose --color --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+            if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -203,7 +215,7 @@ _dbguard() {
                     COMPREPLY=()
                     ;;
             esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            COMPREPLY=()
             return 0
             ;;
         dbguard__subcmd__completions)
@@ -384,7 +396,7 @@ _dbguard() {
             return 0
             ;;
         dbguard__subcmd__help)
-            opts="exec sql info fix stats wait acquire release update path completions man help"
+            opts="exec sql info fix test stats wait acquire release unlock update path completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -551,6 +563,34 @@ _dbguard() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dbguard__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dbguard__subcmd__help__subcmd__unlock)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dbguard__subcmd__help__subcmd__update)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -617,7 +657,7 @@ _dbguard() {
             return 0
             ;;
         dbguard__subcmd__man)
-            opts="-q -v -h --json --quiet --verbose --color --help dbguard exec sql info fix stats wait update path completions man"
+            opts="-q -v -h --json --quiet --verbose --color --help dbguard exec sql info fix test stats wait acquire release unlock update path completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -669,7 +709,7 @@ _dbguard() {
             ;;
         dbguard__subcmd__release)
             opts="-w -q -v -h --token --extend --timeout --lock-dir --lock-file --json --quiet --verbose --color --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+            if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -720,7 +760,7 @@ _dbguard() {
                     COMPREPLY=()
                     ;;
             esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            COMPREPLY=()
             return 0
             ;;
         dbguard__subcmd__sql)
@@ -904,6 +944,115 @@ _dbguard() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --lock-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=()
+            return 0
+            ;;
+        dbguard__subcmd__test)
+            opts="-w -q -v -h --workers --ops --duration --mode --readers --in-place --compare --fs --timeout --lock-dir --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ops)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mode)
+                    COMPREPLY=($(compgen -W "sql exec mixed" -- "${cur}"))
+                    return 0
+                    ;;
+                --readers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fs)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=()
+            return 0
+            ;;
+        dbguard__subcmd__unlock)
+            opts="-y -w -k -q -v -h --yes --holder --continue --kill-after --timeout --key --lock-dir --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --holder)
+                    COMPREPLY=($(compgen -W "guard native any" -- "${cur}"))
+                    return 0
+                    ;;
+                --kill-after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -k)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --lock-dir)

@@ -13,6 +13,7 @@ use crate::cli::info_manual;
 use crate::cli::lease_manual;
 use crate::cli::settings::VARIABLES;
 use crate::cli::sql_manual;
+use crate::cli::test_manual;
 use crate::cli::unlock_manual;
 use crate::cli::update_manual;
 use crate::outcome::Outcome;
@@ -141,6 +142,11 @@ pub fn sections(verb: &str) -> Vec<Section> {
         "acquire" => {
             vec![section("What it prints", lease_manual::PRINTED), exit_status(), environment]
         }
+        "test" => vec![
+            section("Output", test_manual::FIGURES),
+            section("What can stay behind", test_manual::LEFTOVERS),
+            exit_status(),
+        ],
         "stats" | "wait" | "release" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
     }
@@ -169,6 +175,7 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             section("The document of --json", fix_manual::DOCUMENT),
             files,
         ],
+        "test" => vec![section("The document of --json", test_manual::DOCUMENT)],
         "stats" => vec![section("The document of --json", STATS_FIELDS), files],
         "unlock" => vec![section("The document of --json", unlock_manual::DOCUMENT), files],
         "update" | "wait" | "acquire" | "release" | "path" | "dbguard" => vec![files],

@@ -30,6 +30,8 @@ pub mod settings;
 pub mod sql_args;
 mod sql_manual;
 pub mod stats_args;
+pub mod test_args;
+mod test_manual;
 pub mod unlock_args;
 mod unlock_manual;
 pub mod update_args;
@@ -54,17 +56,19 @@ use crate::cli::path_args::PathArgs;
 use crate::cli::release_args::ReleaseArgs;
 use crate::cli::sql_args::SqlArgs;
 use crate::cli::stats_args::StatsArgs;
+use crate::cli::test_args::TestArgs;
 use crate::cli::unlock_args::UnlockArgs;
 use crate::cli::update_args::UpdateArgs;
 use crate::cli::wait_args::WaitArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 13] = [
+pub const VERBS: [&str; 14] = [
     "exec",
     "sql",
     "info",
     "fix",
+    "test",
     "stats",
     "wait",
     "acquire",
@@ -87,6 +91,8 @@ pub enum Request {
     Info(InfoArgs),
     /// Clear what dead processes left behind.
     Fix(FixArgs),
+    /// Prove that nothing is lost.
+    Test(Box<TestArgs>),
     /// Tell how locks were used.
     Stats(StatsArgs),
     /// Wait until locks could be had.
@@ -131,6 +137,7 @@ pub enum Refusal {
 ///   dbguard sql app.db 'update counter set n = n + 1 returning n'
 ///   dbguard info app.db
 ///   dbguard fix --dry-run
+///   dbguard test app.db
 ///   dbguard wait -w 5m app.db
 ///   token=$(dbguard acquire app.db)
 ///   dbguard update state.json -- jq '.n += 1'
@@ -151,6 +158,7 @@ enum Verb {
     Sql(Box<SqlArgs>),
     Info(InfoArgs),
     Fix(FixArgs),
+    Test(Box<TestArgs>),
     Stats(StatsArgs),
     Wait(WaitArgs),
     Acquire(Box<AcquireArgs>),
@@ -248,6 +256,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Sql(sql) => Request::Sql(sql),
         Verb::Info(info) => Request::Info(info),
         Verb::Fix(fix) => Request::Fix(fix),
+        Verb::Test(test) => Request::Test(test),
         Verb::Stats(stats) => Request::Stats(stats),
         Verb::Wait(wait) => Request::Wait(wait),
         Verb::Acquire(acquire) => Request::Acquire(acquire),
@@ -272,7 +281,8 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
         }
         Request::Release(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Update(update) => update.check(),
-        Request::Sql(_) | Request::Info(_) | Request::Fix(_) | Request::Stats(_) => Ok(()),
+        Request::Sql(_) | Request::Info(_) | Request::Fix(_) => Ok(()),
+        Request::Test(_) | Request::Stats(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Unlock(_) | Request::Completions(_) | Request::Man(_) => Ok(()),
     }

@@ -23,6 +23,7 @@ mod sql;
 mod stats;
 mod status;
 mod survivors;
+mod test;
 mod unlock;
 mod update;
 mod voice;
@@ -60,6 +61,9 @@ impl From<Outcome> for End {
 /// Does what the arguments ask for; they begin after the program's name.
 pub fn run(arguments: Vec<OsString>) -> End {
     step("begun");
+    if let Some(end) = test::play(&arguments) {
+        return end;
+    }
     let options = arguments.split(|word| word == "--").next().unwrap_or_default();
     let json = options.iter().any(|word| word == "--json");
     match cli::parse(arguments) {
@@ -96,6 +100,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Sql(arguments) => sql::sql(arguments.resolve(settings), settings, voice, id),
         Request::Info(arguments) => info::info(arguments.resolve(settings), voice),
         Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
+        Request::Test(arguments) => test::test(&arguments.resolve(settings), settings, voice),
         Request::Stats(arguments) => stats::stats(&arguments.resolve(settings), voice),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
         Request::Acquire(arguments) => {

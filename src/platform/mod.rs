@@ -20,6 +20,7 @@
 //! | where a file is | [`file_system`] |
 //! | a database, opened without a trace | [`sniff`] |
 //! | who and where we are | [`host`] |
+//! | each kind of lock, tried out on a scratch file | [`trial`] |
 //! | steps for crash tests | [`step`] |
 //! | DuckDB, which is linked in (feature `duckdb`) | `duckdb` |
 
@@ -47,6 +48,7 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
     ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process, sniff,
+    trial,
 };
 
 #[cfg(not(target_os = "linux"))]

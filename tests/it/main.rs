@@ -58,6 +58,8 @@
 //! | `update` | `dbguard update`: its recipes, by fifty processes each, and what stays of a file |
 //! | `update_crash` | `dbguard update` killed at every step, interrupted, on full disks, beside foreign writers |
 //! | `update_refused` | files that `dbguard update` does not take, and permissions |
+//! | `prove` | `dbguard test`: it proves what it says, and it can fail |
+//! | `prove_ends` | `dbguard test` interrupted and killed: what stays behind |
 //! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
 //!
@@ -113,6 +115,8 @@ mod native;
 mod native_look;
 mod nested;
 mod process;
+mod prove;
+mod prove_ends;
 mod pty;
 mod queue;
 mod readme;

@@ -3,6 +3,8 @@
 mod print;
 mod prometheus;
 
+pub(super) use print::{percent, short};
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -219,6 +219,7 @@ impl Update<'_> {
             environment: &environment,
             input,
             output,
+            errors: None,
             inherit: &inherit,
             mask: supervisor.mask(),
         };

@@ -13,3 +13,4 @@ pub mod process;
 #[cfg(test)]
 mod scratch;
 pub mod sniff;
+pub mod trial;

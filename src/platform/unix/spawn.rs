@@ -33,6 +33,8 @@ pub struct Launch<'a> {
     pub input: Option<BorrowedFd<'a>>,
     /// Its standard output, if not our own.
     pub output: Option<BorrowedFd<'a>>,
+    /// Its standard error, if not our own.
+    pub errors: Option<BorrowedFd<'a>>,
     /// Descriptors the command gets, under numbers of our choice.
     pub inherit: &'a [BorrowedFd<'a>],
     /// The signal mask the command starts with.
@@ -45,9 +47,10 @@ impl Launch<'_> {
     fn numbered(&self) -> io::Result<Vec<(RawFd, RawFd)>> {
         let input = self.input.map(|file| (file.as_raw_fd(), 0));
         let output = self.output.map(|file| (file.as_raw_fd(), 1));
+        let errors = self.errors.map(|file| (file.as_raw_fd(), 2));
         let inherited = self.inherit.iter().map(AsRawFd::as_raw_fd);
         let inherited = inherited.zip(free_numbers(self.inherit.len())?);
-        Ok(input.into_iter().chain(output).chain(inherited).collect())
+        Ok(input.into_iter().chain(output).chain(errors).chain(inherited).collect())
     }
 }
 
@@ -100,6 +103,26 @@ impl Child {
                 status.stopping_signal().map(Change::Stopped)
             }
         }))
+    }
+}
+
+impl Child {
+    /// Waits until it has ended, and reaps it.
+    pub fn wait(&self) -> io::Result<Change> {
+        loop {
+            match rx::waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+                Ok(status) => {
+                    let code = status.as_ref().and_then(|status| status.exit_status());
+                    let signal = status.and_then(|status| status.terminating_signal());
+                    return Ok(match code {
+                        Some(code) => Change::Exited(code),
+                        None => Change::Signaled(signal.unwrap_or_default()),
+                    });
+                }
+            }
+        }
     }
 }
 
