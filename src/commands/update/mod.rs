@@ -46,7 +46,6 @@ use crate::supervise::{self, Ending, Limits, Supervisor};
 use output::Output;
 use replacement::Replacement;
 use source::Source;
-use watch::FileSizeLimit;
 
 /// Carries out an update.
 pub fn update(
@@ -132,7 +131,6 @@ impl Update<'_> {
         let mut supervisor = Supervisor::new(limits).map_err(|error| {
             Failure::new(Outcome::OsError, "cannot watch over the command").caused_by(error)
         })?;
-        let _limit = FileSizeLimit::told_as_an_error();
         if let Some(wanted) = self.request.if_sha256 {
             sources[0].demand(wanted, &supervisor, self.voice)?;
         }
