@@ -10,6 +10,7 @@
 //! is. The sum names the log that was added last, so that one that a crash kept from being removed
 //! is not added twice. So no line is lost, and none counts twice, whoever is stopped or killed.
 
+mod event;
 mod tally;
 mod times;
 
@@ -18,7 +19,8 @@ use std::io::{self, Read, Write};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-pub use tally::{Batches, Ending, Event, Failure, Failures, Tally};
+pub use event::{Ending, Event, Failure};
+pub use tally::{Batches, Failures, Tally};
 pub use times::{SIZES, Times};
 
 use super::LockError;
