@@ -12,6 +12,7 @@ mod job;
 mod locking;
 mod logging;
 mod native;
+mod output_file;
 mod path;
 mod program;
 mod reserved;

@@ -16,6 +16,6 @@ mod symptoms;
 pub use leftovers::{ASIDE, Candidate, Leftovers, Search, candidate, leftovers_below};
 pub use native_look::{Busy, Impossible, Look, look};
 pub use native_wait::{NativeError, describe, party, wait_for_native};
-pub use search::{Found, databases_below};
+pub use search::{Found, databases_below, directories_below};
 pub use sight::{Evidence, Machine};
 pub use survey::{Wish, survey};

@@ -35,6 +35,7 @@
 //! | `info_traps` | answers of `dbguard info` that were wrong once, each with its story |
 //! | `lifetime` | whose processes count, limits over retries, survivors |
 //! | `stats` | every grant is counted once, and counting never makes anything fail |
+//! | `stats_traps` | defects of `dbguard stats` that were found and mended, each with its story |
 //! | `status_file` | paths that an option must not name, and what is written where |
 //! | `words` | what is said of a wait, a guess, an interruption, and in a log |
 //! | `codes` | every exit code and message, for real |
@@ -125,6 +126,7 @@ mod sql_terminal;
 mod sql_traps;
 mod sql_values;
 mod stats;
+mod stats_traps;
 mod status_file;
 mod storm;
 mod storm_crew;

@@ -239,5 +239,5 @@ fn prometheus_reads_it() {
     scene.run("python3", ["-c", program]).run().expect(0).answers(name);
     // What cannot be written is an error, and the old file stays.
     let words = ["--format", "prometheus", "--output", "missing/metrics.prom", name];
-    stats(&scene, &words).run().expect(73);
+    stats(&scene, &words).run().expect(66);
 }
