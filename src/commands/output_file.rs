@@ -12,7 +12,7 @@ use crate::error::Failure;
 use crate::lock::Target;
 use crate::native::{Engine, Want};
 use crate::outcome::Outcome;
-use crate::probe::look;
+use crate::probe::{OUTPUT, look};
 
 /// Permissions of a new file, before the umask.
 const NEW: u32 = 0o666;
@@ -68,7 +68,7 @@ impl OutputFile {
     /// Makes the file beside its place in which the output is collected.
     pub(super) fn stage(&self) -> io::Result<NamedTempFile> {
         tempfile::Builder::new()
-            .prefix(".dbguard-output-")
+            .prefix(OUTPUT)
             .permissions(Permissions::from_mode(self.mode))
             .tempfile_in(self.path.parent().unwrap_or(Path::new("/")))
     }

@@ -55,6 +55,7 @@
 //! | `update` | `dbguard update`: its recipes, by fifty processes each, and what stays of a file |
 //! | `update_crash` | `dbguard update` killed at every step, interrupted, on full disks, beside foreign writers |
 //! | `update_refused` | files that `dbguard update` does not take, and permissions |
+//! | `update_traps` | defects of `dbguard update` that were found and mended, and what `fix` clears of it |
 //! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
 //!
@@ -136,4 +137,5 @@ mod trust;
 mod update;
 mod update_crash;
 mod update_refused;
+mod update_traps;
 mod words;
