@@ -25,7 +25,8 @@ use crate::outcome::Outcome;
 /// nothing empties FILE.
 ///
 /// With --batch COMMAND is run once for all FILEs. It finds copies of them as its last arguments,
-/// in the order of the FILEs, and changes those; if it succeeds they take the FILEs' places.
+/// called like the FILEs and in their order, and changes those; if it succeeds they take the FILEs'
+/// places.
 ///
 /// FILE is any file but a database, for which `dbguard sql` is there. One that has several names
 /// (hard links) is refused: the others would keep the old content.
