@@ -166,6 +166,8 @@ fn a_directory_sums_its_databases_and_names_without_a_file_count() {
         "{text}"
     );
     stats(&scene, &["missing.db"]).run().expect(66).says("there is no `missing.db`");
+    scene.file("metrics.db", "");
+    stats(&scene, &["metric.db"]).run().expect(66).says("there is metrics.db");
 }
 
 #[test]

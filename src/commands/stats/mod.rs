@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
+use super::display::similar_name;
 use super::output_file::{OutputFile, cannot_write};
 use super::voice::Voice;
 use super::{End, explain};
@@ -133,8 +134,11 @@ impl Stats<'_> {
         let resource = Resource::resolve(&target(path, self.request)).map_err(tell)?;
         if resource.facts.is_none() && !resource.place.directory().exists() {
             let message = format!("there is no `{}`", self.voice.shown(path));
-            return Err(Failure::new(Outcome::NoSuchFile, message)
-                .hint("to search a directory, type: dbguard stats DIRECTORY"));
+            let hint = match similar_name(&resource, &[]) {
+                Some(similar) => format!("there is {similar}: is that the one?"),
+                None => "to search a directory, type: dbguard stats DIRECTORY".to_owned(),
+            };
+            return Err(Failure::new(Outcome::NoSuchFile, message).hint(hint));
         }
         if !self.seen.insert(resource.path.clone()) {
             return Ok(());
