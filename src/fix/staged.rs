@@ -19,9 +19,16 @@ use crate::platform::{self, Access, Dir};
 pub fn discard(path: &Path, dry_run: bool) -> io::Result<Taken> {
     let parent = Dir::open(path.parent().unwrap_or(Path::new("/")))?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    match parent.facts_of(name)?.directory {
+    let taken = match parent.facts_of(name)?.directory {
         true => home(&parent, name, dry_run),
         false => file(&parent, name, dry_run),
+    };
+    match taken {
+        // Nothing is proved yet: who may not remove it may not look either.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(Taken::Kept(format!("it belongs to somebody else ({error})")))
+        }
+        taken => taken,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Defects of `dbguard update` that were found and mended, each with its story, and how `dbguard fix`
 //! deals with what a killed update leaves.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use crate::process::{Ended, until};
-use crate::scene::{Run, Scene, have_hooks, is_root};
+use crate::scene::{Run, Scene, have_hooks, is_root, skip};
 use crate::sql_crew::document;
 use crate::update::leftovers;
 
@@ -159,4 +159,22 @@ fn only_what_is_nobodys_is_cleared() {
     drop(writer);
     fix(&scene).expect(0);
     assert!(!scene.path(open).exists());
+}
+
+/// What another user is writing is nothing that could be proved, and no failure.
+#[test]
+fn what_others_write_is_left_to_them() {
+    if !is_root() || !have_hooks() {
+        return skip("needs two users and the hooks");
+    }
+    for words in WAYS {
+        let scene = scene();
+        fs::set_permissions(scene.path(""), Permissions::from_mode(0o777)).expect("chmod");
+        let mut run = update(&scene, words).env("DBGUARD_TEST_STOP_AT", "captured").spawn();
+        run.until_stopped();
+        let ended = scene.dbguard(["fix"]).ordinary().run().expect(0);
+        assert!(ended.stdout.contains("belongs to somebody else"), "{}", ended.describe());
+        run.resume();
+        run.wait().expect(0).silent();
+    }
 }
