@@ -189,7 +189,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand --output 'Write to FILE, which is replaced at once or not at all'
             cand --lock-dir 'Where the locks'' files are, if not in .dbguard beside the database'
             cand --color 'When to use colour [default: auto]'
-            cand --reset 'Forget what was counted, and print it one last time'
+            cand --reset 'Forget what was counted, and print it one last time: no grant is lost or counted twice'
             cand --json 'Print JSON: the answer on standard output, an error on standard error'
             cand -q 'Print no warnings, no hints and nothing about waiting'
             cand --quiet 'Print no warnings, no hints and nothing about waiting'

@@ -175,7 +175,7 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l lock-dir -d 'W
 complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
 always\t'Everywhere'
 never\t'Nowhere'"
-complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l reset -d 'Forget what was counted, and print it one last time'
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l reset -d 'Forget what was counted, and print it one last time: no grant is lost or counted twice'
 complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
 complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'

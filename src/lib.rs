@@ -52,7 +52,7 @@ use std::ffi::OsString;
 /// a shell's loop stops. A defect ends it with [`outcome::Outcome::Internal`], never by
 /// unwinding.
 pub fn run(arguments: Vec<OsString>) -> u8 {
-    platform::signals::ignore_broken_pipes();
+    platform::signals::turn_into_errors();
     let Ok(end) = std::panic::catch_unwind(|| commands::run(arguments)) else {
         return outcome::Outcome::Internal.code();
     };

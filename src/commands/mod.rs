@@ -14,6 +14,7 @@ mod keeper;
 mod locking;
 mod logging;
 mod native;
+mod output_file;
 mod path;
 mod program;
 mod release;

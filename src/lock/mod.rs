@@ -73,5 +73,5 @@ pub use observer::{Observer, Subject, WaitReport};
 pub use order::{in_canonical_order, lock_path, make_lock};
 pub use party::rfc3339;
 pub use resource::{Place, Resource, SIDE_FILES, Target, canonical};
-pub use view::{View, locked_in, mode_of, named_in, view};
+pub use view::{View, locked_in, mode_of, named_in, named_in_lock_dir, view};
 pub use vigil::{Blocked, Companion, News, Verdict, Vigil, broken};

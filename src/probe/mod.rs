@@ -13,9 +13,11 @@ mod sight;
 mod survey;
 mod symptoms;
 
-pub use leftovers::{ASIDE, Candidate, Leftovers, Search, candidate, leftovers_below};
+pub use leftovers::{
+    ASIDE, Candidate, Leftovers, OUTPUT, Search, UPDATE, candidate, leftovers_below,
+};
 pub use native_look::{Busy, Impossible, Look, look};
 pub use native_wait::{NativeError, describe, party, wait_for_native};
-pub use search::{Found, databases_below};
+pub use search::{Found, databases_below, directories_below};
 pub use sight::{Evidence, Machine};
 pub use survey::{Wish, survey};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ignore::{WalkBuilder, WalkState};
+use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use super::native_look::recognise_directory;
 use crate::lock::STATE;
@@ -26,6 +26,19 @@ pub struct Found {
     pub databases: Vec<PathBuf>,
     /// How many files and directories could not be read.
     pub unreadable: u64,
+}
+
+/// Returns the directories of a tree, its root among them, without those of dbguard's state. Other
+/// file systems are not entered; what cannot be read is passed over.
+pub fn directories_below(directory: &Path) -> Vec<PathBuf> {
+    let walk = WalkBuilder::new(directory)
+        .standard_filters(false)
+        .same_file_system(true)
+        .filter_entry(|entry| {
+            entry.file_name() != STATE && entry.file_type().is_some_and(|kind| kind.is_dir())
+        })
+        .build();
+    walk.flatten().map(DirEntry::into_path).collect()
 }
 
 /// Searches a directory, with as many threads as there are processors.

@@ -37,6 +37,7 @@
 //! | `lease_end` | each end of such a lock, and what those hear who joined it |
 //! | `lifetime` | whose processes count, limits over retries, survivors |
 //! | `stats` | every grant is counted once, and counting never makes anything fail |
+//! | `stats_traps` | defects of `dbguard stats` that were found and mended, each with its story |
 //! | `status_file` | paths that an option must not name, and what is written where |
 //! | `words` | what is said of a wait, a guess, an interruption, and in a log |
 //! | `codes` | every exit code and message, for real |
@@ -58,6 +59,7 @@
 //! | `update` | `dbguard update`: its recipes, by fifty processes each, and what stays of a file |
 //! | `update_crash` | `dbguard update` killed at every step, interrupted, on full disks, beside foreign writers |
 //! | `update_refused` | files that `dbguard update` does not take, and permissions |
+//! | `update_traps` | defects of `dbguard update` that were found and mended, and what `fix` clears of it |
 //! | `prove` | `dbguard test`: it proves what it says, and it can fail |
 //! | `prove_ends` | `dbguard test` interrupted and killed: what stays behind |
 //! | `house` | the layers, and what each room must not do |
@@ -136,6 +138,7 @@ mod sql_terminal;
 mod sql_traps;
 mod sql_values;
 mod stats;
+mod stats_traps;
 mod status_file;
 mod storm;
 mod storm_crew;
@@ -147,4 +150,5 @@ mod unlock_outside;
 mod update;
 mod update_crash;
 mod update_refused;
+mod update_traps;
 mod words;

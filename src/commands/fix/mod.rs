@@ -19,7 +19,7 @@ use super::{End, print};
 use crate::cli::fix_args::FixRequest;
 use crate::cli::settings::Settings;
 use crate::error::Failure;
-use crate::fix::{Action, Assumed, Item, Policy, Standing, Taken, before, clear, undo};
+use crate::fix::{Action, Assumed, Item, Policy, Standing, Taken, before, clear, discard, undo};
 use crate::lock::{self, ClaimId, Cleaned, Fate, Part};
 use crate::outcome::Outcome;
 use crate::probe::{Candidate, Leftovers, Search, candidate, leftovers_below};
@@ -54,6 +54,7 @@ pub fn fix(
     let policy = Policy { dry_run: request.dry_run, assumed: &assumed, is_pid_file: &is_pid_file };
     let mut items = Vec::new();
     found.asides.iter().for_each(|path| items.extend(aside(path, &mut found.locks, request)));
+    items.extend(found.staged.iter().filter_map(|path| staged(path, request)));
     items.extend(clear(&found.locks.iter().cloned().collect::<Vec<_>>(), &policy));
     for (parent, only) in &found.states {
         items.extend(state(parent, only.as_deref(), request));
@@ -83,6 +84,7 @@ pub fn fix(
 #[derive(Default)]
 struct Found {
     asides: BTreeSet<PathBuf>,
+    staged: BTreeSet<PathBuf>,
     locks: BTreeSet<PathBuf>,
     /// Directories with state in them, and the one database that is meant, if not all.
     states: BTreeSet<(PathBuf, Option<PathBuf>)>,
@@ -147,6 +149,7 @@ impl Found {
     fn sort_in(&mut self, candidate: Candidate) {
         match candidate {
             Candidate::Aside(path) => drop(self.asides.insert(path)),
+            Candidate::Staged(path) => drop(self.staged.insert(path)),
             Candidate::Lock(path) => drop(self.locks.insert(path)),
             Candidate::State(parent) => drop(self.states.insert((parent, None))),
             Candidate::Database(path) => drop(self.databases.insert(path)),
@@ -157,7 +160,10 @@ impl Found {
     fn one(&mut self, path: &Path, is_link: bool, is_pid_file: &(dyn Fn(&Path) -> bool + Sync)) {
         let kind = if is_link { Kind::Link } else { Kind::File };
         let candidate = candidate(path, kind, is_pid_file);
-        let is_lock = matches!(candidate, Some(Candidate::Lock(_) | Candidate::Aside(_)));
+        let is_lock = matches!(
+            candidate,
+            Some(Candidate::Lock(_) | Candidate::Aside(_) | Candidate::Staged(_))
+        );
         candidate.into_iter().for_each(|candidate| self.sort_in(candidate));
         if let Some(parent) = path.parent() {
             self.states.insert((parent.to_path_buf(), Some(path.to_path_buf())));
@@ -208,6 +214,22 @@ fn aside(path: &Path, locks: &mut BTreeSet<PathBuf>, request: &FixRequest) -> Op
         Err(error) => {
             Some(item(Standing::Stale, format!("{}, and {error}", reason()), Action::Failed))
         }
+    }
+}
+
+/// Deals with what was being written. What is still needed is nobody's news.
+fn staged(path: &Path, request: &FixRequest) -> Option<Item> {
+    let item = |verdict, reason: String, action| {
+        Some(Item::new(path, "unfinished_file", verdict, reason, action))
+    };
+    let reason = || "the dbguard that was writing it is dead".to_owned();
+    match discard(path, request.dry_run) {
+        Ok(Taken::Away) if request.dry_run => item(Standing::Stale, reason(), Action::WouldRemove),
+        Ok(Taken::Away) => item(Standing::Stale, reason(), Action::Removed),
+        Ok(Taken::InUse(_)) => None,
+        Ok(Taken::Kept(why)) => item(Standing::Unknown, why, Action::Kept),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => item(Standing::Stale, format!("{}, and {error}", reason()), Action::Failed),
     }
 }
 
