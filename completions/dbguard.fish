@@ -156,7 +156,7 @@ exec\t'`dbguard exec` with a command that reads, and then writes'
 mixed\t'Both in turns'"
 complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l readers -d 'How many more read all the time, under the shared lock [default: 0]' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l fs -d 'Only try out whether locks work in DIR: between two processes, on a new file' -r -f -a "(__fish_complete_directories)"
-complete -c dbguard -n "__fish_dbguard_using_subcommand test" -s w -l timeout -d 'How long each operation waits for the lock [default: 30s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -s w -l timeout -d 'How long each operation waits for the lock [default: 10m, or DBGUARD_TIMEOUT]' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l lock-dir -d 'Keep the locks\' files below DIR, to prove that they can be there' -r -f -a "(__fish_complete_directories)"
 complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
 always\t'Everywhere'

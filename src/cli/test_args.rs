@@ -16,6 +16,10 @@ const WORKERS: u32 = 4;
 /// How many operations each of them does where nobody says.
 const OPERATIONS: u32 = 50;
 
+/// How long an operation waits where nobody says. A busy disk makes a hundred workers wait for longer
+/// than anybody would for one command, and what is to be proved is not how patient they are.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
 /// Prove that concurrent access loses nothing here, and say how fast it is
 ///
 /// Several workers count in one database at the same time. Each operation is a process of its own,
@@ -93,7 +97,9 @@ pub struct TestArgs {
     #[arg(conflicts_with_all = ["in_place", "compare", "timeout", "lock_dir"])]
     fs: Option<PathBuf>,
 
-    /// How long each operation waits for the lock [default: 30s]
+    /// How long each operation waits for the lock [default: 10m, or DBGUARD_TIMEOUT]
+    ///
+    /// With --compare also the timeout that the engine is given.
     #[arg(short = 'w', long, value_name = "DURATION", value_parser = Timeout::from_str)]
     #[arg(allow_negative_numbers = true, overrides_with = "timeout")]
     timeout: Option<Timeout>,
@@ -202,7 +208,11 @@ impl TestArgs {
             mode: self.mode,
             ground: if self.in_place { Ground::InPlace } else { Ground::Scratch },
             beside: if self.compare { Beside::Bare } else { Beside::Nothing },
-            timeout: self.timeout.unwrap_or(settings.timeout),
+            timeout: match self.timeout {
+                Some(timeout) => timeout,
+                None if settings.timeout == Settings::default().timeout => Timeout::After(PATIENCE),
+                None => settings.timeout,
+            },
             lock_dir: self.lock_dir.or_else(|| settings.lock_dir.clone()),
         })
     }

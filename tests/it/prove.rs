@@ -180,17 +180,15 @@ fn a_duration_bounds_the_work_instead_of_a_number() {
     prove(&scene, &["--duration", "1s", "--ops", "3"]).run().expect(64).says("--duration");
 }
 
-/// The promise: a hundred workers, and nothing is lost. In a build without optimization they do
-/// a tenth of the work.
+/// The promise is for 50 operations each, which takes as long as the disk needs for 20,000 syncs:
+/// `benches/README.md` has that. Here each does five.
 #[test]
 fn a_hundred_workers_lose_nothing() {
     let scene = Scene::new();
-    let ops = if cfg!(debug_assertions) { 5 } else { 50 };
-    let words = ["--workers", "100", "--ops", &ops.to_string(), "new.db"];
+    let words = ["--workers", "100", "--ops", "5", "new.db"];
     let ended = prove(&scene, &words).run().expect(0);
     println!("{}", ended.stdout);
-    let all = format!("done           {} of {}\n", 100 * ops, 100 * ops);
-    assert!(ended.stdout.contains(&all), "{}", ended.describe());
+    assert!(ended.stdout.contains("done           500 of 500\n"), "{}", ended.describe());
     assert!(ended.stdout.contains("lost updates   0\n"), "{}", ended.describe());
     assert_clear(&scene);
 }
@@ -209,7 +207,7 @@ fn compared_with_it_the_bare_work_fails() {
     assert!(number(&patient["done"]) > number(&bare["done"]), "{document}");
     assert_eq!(document["dbguard"]["done"], 100, "{document}");
     let ended = prove(&scene, &["--compare", "--ops", "2", "app.db"]).run().expect(0);
-    for text in ["dbguard", "bare", "timeout 30s", "lock errors", "took, longest"] {
+    for text in ["dbguard", "bare", "timeout 10m", "lock errors", "took, longest"] {
         assert!(ended.stdout.contains(text), "{text}\n{}", ended.describe());
     }
     assert!(ended.stdout.lines().all(|line| line.len() <= 80), "{}", ended.describe());
