@@ -26,6 +26,8 @@ pub enum Page {
     Info,
     /// About `dbguard fix`
     Fix,
+    /// About `dbguard watch`
+    Watch,
     /// About `dbguard stats`
     Stats,
     /// About `dbguard wait`
@@ -56,6 +58,7 @@ impl Page {
             Self::Sql => Some("sql"),
             Self::Info => Some("info"),
             Self::Fix => Some("fix"),
+            Self::Watch => Some("watch"),
             Self::Stats => Some("stats"),
             Self::Wait => Some("wait"),
             Self::Update => Some("update"),
@@ -80,7 +83,7 @@ pub fn completions(shell: Shell) -> (String, Vec<u8>) {
 /// Lets bash complete file names after the verbs that take them: clap's script offers options
 /// only, whatever the hint of the argument. What offers nothing leaves it to bash itself.
 fn with_file_names(mut script: String) -> String {
-    for verb in ["exec", "sql", "info", "fix", "stats", "wait", "update", "path"] {
+    for verb in ["exec", "sql", "info", "fix", "watch", "stats", "wait", "update", "path"] {
         let opening = format!("        dbguard__subcmd__{verb})\n            opts=");
         let start = script.find(&opening).expect("clap has a part for each verb");
         let length = script[start..].find("\n            ;;").expect("the part ends");
@@ -140,7 +143,7 @@ fn write_page(text: &mut Vec<u8>, verb: &str, mut command: Command) -> std::io::
 }
 
 fn see_also(verb: &str) -> String {
-    let own = ["dbguard", "exec", "sql", "info", "fix", "stats", "wait", "update", "path"]
+    let own = ["dbguard", "exec", "sql", "info", "fix", "watch", "stats", "wait", "update", "path"]
         .into_iter()
         .filter(|page| *page != verb);
     let name = |page| match page {

@@ -13,6 +13,7 @@ use crate::cli::info_manual;
 use crate::cli::settings::VARIABLES;
 use crate::cli::sql_manual;
 use crate::cli::update_manual;
+use crate::cli::watch_manual;
 use crate::outcome::Outcome;
 
 /// The widest line of a section in `--help`.
@@ -125,6 +126,12 @@ pub fn sections(verb: &str) -> Vec<Section> {
             section("Output", fix_manual::WORDS),
             section("What is a proof", fix_manual::PROOFS),
         ],
+        "watch" => vec![
+            section("Keys", watch_manual::KEYS),
+            section("The strip", watch_manual::STRIP),
+            section("Events", watch_manual::EVENTS),
+            section("Environment of CMD", watch_manual::VARIABLES),
+        ],
         "update" => vec![
             section("What is promised", update_manual::PROMISES),
             exit_status(),
@@ -159,6 +166,7 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             section("The document of --json", fix_manual::DOCUMENT),
             files,
         ],
+        "watch" => vec![section("The fields of an event", watch_manual::FIELDS), files],
         "stats" => vec![section("The document of --json", STATS_FIELDS), files],
         "update" | "wait" | "path" | "dbguard" => vec![files],
         _ => Vec::new(),

@@ -31,6 +31,8 @@ pub mod update_args;
 mod update_manual;
 mod usage;
 pub mod wait_args;
+pub mod watch_args;
+mod watch_manual;
 pub mod words;
 
 use std::ffi::OsString;
@@ -47,11 +49,12 @@ use crate::cli::sql_args::SqlArgs;
 use crate::cli::stats_args::StatsArgs;
 use crate::cli::update_args::UpdateArgs;
 use crate::cli::wait_args::WaitArgs;
+use crate::cli::watch_args::WatchArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 10] =
-    ["exec", "sql", "info", "fix", "stats", "wait", "update", "path", "completions", "man"];
+pub const VERBS: [&str; 11] =
+    ["exec", "sql", "info", "fix", "watch", "stats", "wait", "update", "path", "completions", "man"];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub enum Request {
     Info(InfoArgs),
     /// Clear what dead processes left behind.
     Fix(FixArgs),
+    /// Look at databases again and again.
+    Watch(WatchArgs),
     /// Tell how locks were used.
     Stats(StatsArgs),
     /// Wait until locks could be had.
@@ -121,6 +126,7 @@ enum Verb {
     Sql(Box<SqlArgs>),
     Info(InfoArgs),
     Fix(FixArgs),
+    Watch(WatchArgs),
     Stats(StatsArgs),
     Wait(WaitArgs),
     Update(Box<UpdateArgs>),
@@ -210,6 +216,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Sql(sql) => Request::Sql(sql),
         Verb::Info(info) => Request::Info(info),
         Verb::Fix(fix) => Request::Fix(fix),
+        Verb::Watch(watch) => Request::Watch(watch),
         Verb::Stats(stats) => Request::Stats(stats),
         Verb::Wait(wait) => Request::Wait(wait),
         Verb::Update(update) => Request::Update(update),
@@ -231,7 +238,11 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
             usage::check_no_command(&usage::verb_first(arguments))
         }
         Request::Update(update) => update.check(),
-        Request::Sql(_) | Request::Info(_) | Request::Fix(_) | Request::Stats(_) => Ok(()),
+        Request::Sql(_)
+        | Request::Info(_)
+        | Request::Fix(_)
+        | Request::Watch(_)
+        | Request::Stats(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Completions(_) | Request::Man(_) => Ok(()),
     }

@@ -227,6 +227,7 @@ impl Job<'_> {
             environment,
             input: None,
             output: None,
+            error: None,
             inherit,
             mask,
         }

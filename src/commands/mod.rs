@@ -23,6 +23,7 @@ mod survivors;
 mod update;
 mod voice;
 mod wait;
+mod watch;
 
 use std::env;
 use std::ffi::OsString;
@@ -92,6 +93,7 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Sql(arguments) => sql::sql(arguments.resolve(settings), settings, voice, id),
         Request::Info(arguments) => info::info(arguments.resolve(settings), voice),
         Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
+        Request::Watch(arguments) => watch::watch(&arguments.resolve(settings), settings, voice, id),
         Request::Stats(arguments) => stats::stats(&arguments.resolve(settings), voice),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
         Request::Update(arguments) => {

@@ -13,7 +13,7 @@
 //! | processes | [`process`], [`portrait`], [`Liveness`] |
 //! | the beginning of the process | [`entry`] |
 //! | starting a command | [`spawn`] |
-//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`] |
+//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`], [`lock_watch`] |
 //! | who merely has a file open | [`openers`] |
 //! | that nobody has a file open | [`lease`] |
 //! | where a file is | [`file_system`] |
@@ -35,7 +35,7 @@ pub use unix::{
     entry,
     file::{
         Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
+        lock_exclusive, lock_shared, loses_reader, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
         unlock,
     },
     host, signals, spawn,
@@ -45,7 +45,8 @@ pub use unix::{
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process, sniff,
+    ask, file_system, held_locks, holders, lease, lock_table, lock_watch, openers, portrait,
+    process, sniff,
 };
 
 #[cfg(not(target_os = "linux"))]

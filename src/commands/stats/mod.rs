@@ -68,7 +68,7 @@ pub fn stats(request: &StatsRequest, voice: &Voice) -> Result<End, Failure> {
 }
 
 /// Returns the files below a directory that have a lock.
-fn below(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn below(directory: &Path) -> Vec<PathBuf> {
     let seen = AtomicU64::new(0);
     let search = Search { crosses: false, is_pid_file: &|_| false, seen: &seen };
     let found = leftovers_below(directory, &search).candidates.into_iter();

@@ -217,6 +217,7 @@ impl Update<'_> {
             environment: &environment,
             input,
             output,
+            error: None,
             inherit: &inherit,
             mask: supervisor.mask(),
         };

@@ -33,6 +33,8 @@ pub struct Launch<'a> {
     pub input: Option<BorrowedFd<'a>>,
     /// Its standard output, if not our own.
     pub output: Option<BorrowedFd<'a>>,
+    /// Its standard error, if not our own.
+    pub error: Option<BorrowedFd<'a>>,
     /// Descriptors the command gets, under numbers of our choice.
     pub inherit: &'a [BorrowedFd<'a>],
     /// The signal mask the command starts with.
@@ -45,9 +47,10 @@ impl Launch<'_> {
     fn numbered(&self) -> io::Result<Vec<(RawFd, RawFd)>> {
         let input = self.input.map(|file| (file.as_raw_fd(), 0));
         let output = self.output.map(|file| (file.as_raw_fd(), 1));
+        let error = self.error.map(|file| (file.as_raw_fd(), 2));
         let inherited = self.inherit.iter().map(AsRawFd::as_raw_fd);
         let inherited = inherited.zip(free_numbers(self.inherit.len())?);
-        Ok(input.into_iter().chain(output).chain(inherited).collect())
+        Ok(input.into_iter().chain(output).chain(error).chain(inherited).collect())
     }
 }
 

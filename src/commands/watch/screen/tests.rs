@@ -1,0 +1,1 @@
+//! The screen in windows of all sizes.
