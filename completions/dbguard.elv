@@ -32,6 +32,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand sql 'Run SQL on a database under its lock'
             cand info 'Say who holds a database, who waits, and what is blocked'
             cand fix 'Clear what dead processes left behind, and nothing else'
+            cand watch 'Watch who holds databases and who waits, as it happens'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
             cand update 'Change a file by a command, under its lock and in one step'
@@ -159,6 +160,25 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dbguard;watch'= {
+            cand --interval 'Look once every DURATION, at least 50ms [default: 1s]'
+            cand --until 'End with 0 as soon as all of them are free, or one of them is held'
+            cand -w 'With --until, give up after DURATION and exit with 124 [default: inf]'
+            cand --timeout 'With --until, give up after DURATION and exit with 124 [default: inf]'
+            cand --events 'Tell only these events, separated by commas, to standard output and to --exec'
+            cand --exec 'Run the shell command CMD for each event, with the event on its standard input'
+            cand --lock-dir 'Where the locks'' files are, if not in .dbguard beside the databases'
+            cand --color 'When to use colour [default: auto]'
+            cand --fix 'When a holder has died, clear what he left, as `dbguard fix FILE` does'
+            cand --cross-file-systems 'In a directory, go into other file systems too'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dbguard;stats'= {
             cand --format 'How to print them [default: text, or json with --json]'
             cand --output 'Write to FILE, which is replaced at once or not at all'
@@ -269,6 +289,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand sql 'Run SQL on a database under its lock'
             cand info 'Say who holds a database, who waits, and what is blocked'
             cand fix 'Clear what dead processes left behind, and nothing else'
+            cand watch 'Watch who holds databases and who waits, as it happens'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
             cand update 'Change a file by a command, under its lock and in one step'
@@ -284,6 +305,8 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;help;info'= {
         }
         &'dbguard;help;fix'= {
+        }
+        &'dbguard;help;watch'= {
         }
         &'dbguard;help;stats'= {
         }
