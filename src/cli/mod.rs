@@ -53,8 +53,19 @@ use crate::cli::watch_args::WatchArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 11] =
-    ["exec", "sql", "info", "fix", "watch", "stats", "wait", "update", "path", "completions", "man"];
+pub const VERBS: [&str; 11] = [
+    "exec",
+    "sql",
+    "info",
+    "fix",
+    "watch",
+    "stats",
+    "wait",
+    "update",
+    "path",
+    "completions",
+    "man",
+];
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -93,7 +93,9 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Sql(arguments) => sql::sql(arguments.resolve(settings), settings, voice, id),
         Request::Info(arguments) => info::info(arguments.resolve(settings), voice),
         Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
-        Request::Watch(arguments) => watch::watch(&arguments.resolve(settings), settings, voice, id),
+        Request::Watch(arguments) => {
+            watch::watch(&arguments.resolve(settings), settings, voice, id)
+        }
         Request::Stats(arguments) => stats::stats(&arguments.resolve(settings), voice),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
         Request::Update(arguments) => {

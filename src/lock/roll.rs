@@ -88,7 +88,11 @@ impl Roll {
 
     /// Returns how many claims are kept open.
     pub fn open_files(&self) -> usize {
-        self.levels.values().flat_map(|level| level.known.values()).filter(|one| one.is_open()).count()
+        self.levels
+            .values()
+            .flat_map(|level| level.known.values())
+            .filter(|one| one.is_open())
+            .count()
     }
 
     /// Looks. Keeps at most `spare` more files open than before; of a claim that is not kept open
@@ -103,7 +107,8 @@ impl Roll {
             None => root.clone(),
         };
         self.find_keys();
-        let stamps = |key: &Option<String>| [at(key).join("queue"), at(key).join("held")].map(stamp);
+        let stamps =
+            |key: &Option<String>| [at(key).join("queue"), at(key).join("held")].map(stamp);
         let is_idle = |(key, level): (&Option<String>, &Level)| level.is_as_left(stamps(key));
         if self.levels.iter().all(is_idle) {
             return Ok(Roster::default());
@@ -371,7 +376,8 @@ fn described(
     let record: Record = file.record();
     let by_name = ClaimId::parse(&mark.id).map(|_| mark.id.clone());
     let by_record = ClaimId::parse(&record.id).map(|id| id.to_string());
-    let granted = if stage == Stage::Waiting { None } else { record.acquired_ms.or(record.since_ms) };
+    let granted =
+        if stage == Stage::Waiting { None } else { record.acquired_ms.or(record.since_ms) };
     let path = dir.path().join(name);
     // Nobody keeps the claim of a dead one, so nobody has to be searched for.
     let party = match (stage, by_record.is_some()) {

@@ -35,8 +35,8 @@ pub use unix::{
     entry,
     file::{
         Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, loses_reader, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
-        unlock,
+        lock_exclusive, lock_shared, loses_reader, may_write, takes_bytes, try_lock_exclusive,
+        try_lock_shared, unlock,
     },
     host, signals, spawn,
 };

@@ -124,7 +124,8 @@ impl Sampler {
     pub fn look(&mut self) -> Vec<Sample> {
         let mut pass = self.pass();
         let now = self.strangers(&pass);
-        let is_known = |(spot, lock): &(usize, HeldLock)| self.spots[*spot].strangers.contains(lock);
+        let is_known =
+            |(spot, lock): &(usize, HeldLock)| self.spots[*spot].strangers.contains(lock);
         if !now.iter().all(is_known) {
             thread::sleep(DOUBT);
             let mut again = self.pass();
@@ -234,7 +235,8 @@ impl Spot {
         self.exists = facts.is_some();
         let now = facts.map(|facts| (facts.id, facts.size, facts.modified));
         if self.recognised != now {
-            self.engine = if now.is_some() { recognise(&self.resource.path).0 } else { Engine::Unknown };
+            self.engine =
+                if now.is_some() { recognise(&self.resource.path).0 } else { Engine::Unknown };
             self.recognised = now;
         }
         let mut wanted = Vec::new();

@@ -178,8 +178,13 @@ fn is_same(one: &Claimant, other: &Claimant) -> bool {
 
 /// Tells of those who have no claim any more.
 fn departed(old: &Sample, after: &Sample, events: &mut Vec<Event>) {
-    let cleared: HashSet<&str> =
-        after.claimants.iter().chain(&after.left).flat_map(|one| &one.cleared).map(String::as_str).collect();
+    let cleared: HashSet<&str> = after
+        .claimants
+        .iter()
+        .chain(&after.left)
+        .flat_map(|one| &one.cleared)
+        .map(String::as_str)
+        .collect();
     for before in &old.claimants {
         if after.claimants.iter().any(|other| is_same(before, other)) {
             continue;

@@ -278,7 +278,10 @@ fn until_held_ends_when_somebody_has_one_of_them() {
 #[test]
 fn until_gives_up_in_time_and_says_who_has_it() {
     let scene = with_file();
-    watch(&scene, &["--until", "held", "-w", "0.2", "a.db"]).run().expect(124).says("nobody has had");
+    watch(&scene, &["--until", "held", "-w", "0.2", "a.db"])
+        .run()
+        .expect(124)
+        .says("nobody has had");
     let holder = scene.hold(["a.db"]);
     holder.until_recorded(&scene, "a.db");
     let words = ["--until", "free", "-w", "0.2", "a.db"];
@@ -287,7 +290,10 @@ fn until_gives_up_in_time_and_says_who_has_it() {
     assert!(ended.stdout.contains("\"acquired\""), "{}", ended.describe());
     let ended = watch(&scene, &["--json"]).words(words).run().expect(124);
     let error = ended.error_document();
-    assert_eq!((&error["code"], &error["holder"]["pid"]), (&"timeout".into(), &holder.process.pid().into()));
+    assert_eq!(
+        (&error["code"], &error["holder"]["pid"]),
+        (&"timeout".into(), &holder.process.pid().into())
+    );
     holder.end().expect(0);
 }
 

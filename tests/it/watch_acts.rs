@@ -166,7 +166,8 @@ fn a_hot_journal_of_a_killed_writer_is_rolled_back() {
 #[test]
 fn a_reader_that_goes_away_ends_it_quietly() {
     let scene = with_file();
-    let script = "{ \"$DBGUARD\" watch --interval 600 --json a.db; echo $? >code; } | head -1 >first";
+    let script =
+        "{ \"$DBGUARD\" watch --interval 600 --json a.db; echo $? >code; } | head -1 >first";
     let mut shell = scene.shell(script).spawn();
     shell.wait().expect(0).silent();
     until("it has ended", || scene.read("code").ends_with('\n'));

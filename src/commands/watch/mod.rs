@@ -34,9 +34,8 @@ pub fn watch(
     id: ClaimId,
 ) -> Result<End, Failure> {
     let field = Field::open(request, voice)?;
-    let is_screen = !voice.is_json()
-        && io::stdout().is_terminal()
-        && anstyle_query::term_supports_ansi_color();
+    let is_screen =
+        !voice.is_json() && io::stdout().is_terminal() && anstyle_query::term_supports_ansi_color();
     let rounds = Rounds::new(request, settings, id, field);
     let deadline = deadline(request.timeout);
     match is_screen {

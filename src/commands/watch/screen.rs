@@ -2,6 +2,8 @@
 //!
 //! Fits any window: what there is no room for is left out, the strip first.
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -11,6 +13,7 @@ use ratatui::widgets::{Paragraph, Row, Table, TableState};
 use super::board::{Board, Entry};
 use crate::error::Party;
 use crate::escape::harmless;
+use crate::lock::Claimant;
 use crate::report;
 use crate::watch::{Cell, Hold, Sample};
 
@@ -120,8 +123,10 @@ fn row<'a>(entry: &'a Entry, board: &Board, strip: u16) -> Vec<Line<'a>> {
 /// Returns who has it, in short.
 fn holder(sample: &Sample) -> String {
     match sample.culprit() {
-        Some((party, _)) => in_words(party, ""),
-        None => sample.error.as_deref().map_or_else(String::new, |error| harmless(error, LONGEST_LINE)),
+        Some((party, _)) => format!("{} {}", number(party), command(party)),
+        None => {
+            sample.error.as_deref().map_or_else(String::new, |error| harmless(error, LONGEST_LINE))
+        }
     }
 }
 
@@ -133,30 +138,55 @@ fn details<'a>(board: &'a Board, chosen: Option<&'a Entry>) -> Vec<Line<'a>> {
     }
     let Some(Entry { sample, shown, .. }) = chosen else { return Vec::new() };
     let mut lines = vec![Line::styled(harmless(shown, LONGEST_LINE), bold())];
-    let key = |key: &Option<String>| match key {
-        Some(key) => format!(", key {}", harmless(key, LONGEST_NAME)),
-        None => String::new(),
+    let guard = |one: &Claimant| {
+        let key = one.key.as_ref().map(|key| format!(", key {}", harmless(key, LONGEST_NAME)));
+        format!("{}{}", one.party.mode, key.unwrap_or_default())
     };
-    for one in sample.holders() {
-        let does = format!(", {}{}", one.party.mode, key(&one.key));
-        lines.push(Line::raw(format!("  has it   {}", in_words(&one.party, &does))));
-    }
+    let mut add = |word: &str, party: &Party, does: &str| {
+        lines.push(Line::raw(format!("  {word:<8}{}", in_words(party, does))));
+    };
+    sample.holders().for_each(|one| add("has it", &one.party, &guard(one)));
     for lock in &sample.native {
-        let blocks = format!(" {}; blocks {}", lock.meaning, lock.blocks.word());
-        lines.push(Line::raw(format!("  engine   {}", in_words(&lock.party, &blocks))));
+        add("engine", &lock.party, &format!("{}, blocks {}", lock.meaning, lock.blocks.word()));
     }
-    for one in sample.waiters() {
-        let does = format!(", {}{}", one.party.mode, key(&one.key));
-        lines.push(Line::raw(format!("  waits    {}", in_words(&one.party, &does))));
-    }
+    sample.waiters().for_each(|one| add("waits", &one.party, &guard(one)));
     if lines.len() == 1 {
         lines.push(Line::raw("  nobody has it, and nobody waits"));
     }
     lines
 }
 
+/// Returns a process on one line: what counts first, for the window may be narrow.
 fn in_words(party: &Party, does: &str) -> String {
-    harmless(&format!("{}{does}", report::described(party)), LONGEST_LINE)
+    let mut facts = vec![number(party)];
+    facts.extend(party.user.as_ref().map(|user| harmless(user, LONGEST_NAME)));
+    let age = party.for_ms.map(|for_ms| report::duration(Duration::from_millis(for_ms)));
+    facts.extend(age.map(|age| match party.via {
+        // For how long it has a lock that only the kernel knows, nobody can tell.
+        "kernel" => format!("running for {age}"),
+        _ => age,
+    }));
+    if matches!(party.process_state, "stopped" | "zombie") {
+        facts.push(party.process_state.to_owned());
+    }
+    facts
+        .extend(party.label.as_ref().map(|label| format!("\"{}\"", harmless(label, LONGEST_NAME))));
+    format!("{}, {does}: {}", facts.join(", "), command(party))
+}
+
+fn number(party: &Party) -> String {
+    match party.child_pid.unwrap_or(party.pid) {
+        0 => "?".to_owned(),
+        pid => pid.to_string(),
+    }
+}
+
+fn command(party: &Party) -> String {
+    match &party.command {
+        Some(words) => harmless(&words.join(" "), LONGEST_LINE),
+        None if party.program.is_empty() => "a process that cannot be seen from here".to_owned(),
+        None => harmless(&party.program, LONGEST_LINE),
+    }
 }
 
 fn last_line(board: &Board) -> Line<'_> {

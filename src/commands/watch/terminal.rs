@@ -3,13 +3,16 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use ratatui::DefaultTerminal;
+use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event as Input};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode, size,
 };
+use ratatui::layout::Rect;
+use ratatui::{DefaultTerminal, Terminal, TerminalOptions, Viewport};
 
 use super::board::{Board, Wish};
 use super::hook::Hook;
@@ -93,7 +96,7 @@ struct Screen {
 impl Screen {
     fn open(board: Board, signals: Signals) -> Result<Self, Failure> {
         // This also gives the terminal back when a defect panics.
-        let terminal = ratatui::try_init().map_err(no_terminal)?;
+        let terminal = ratatui::try_init_with_options(whole_window()).map_err(no_terminal)?;
         Ok(Self { terminal, board, signals })
     }
 
@@ -129,7 +132,11 @@ impl Screen {
     }
 
     fn obey(&mut self, input: &Input) -> io::Result<Option<End>> {
-        let Input::Key(key) = input else { return Ok(None) };
+        let key = match input {
+            Input::Key(key) => key,
+            Input::Resize(..) => return self.begin_anew().map(|()| None),
+            _ => return Ok(None),
+        };
         match self.board.press(*key) {
             Some(Wish::Quit) => return Ok(Some(Outcome::Ok.into())),
             Some(Wish::Interrupt) => return Ok(Some(by_signal(SIGINT))),
@@ -156,6 +163,8 @@ impl Screen {
     fn suspend(&mut self) -> io::Result<()> {
         give_back();
         signals::stop_self();
+        // It is what woke us.
+        self.signals.try_take(SIGCONT);
         self.take_over()
     }
 
@@ -165,8 +174,24 @@ impl Screen {
         disable_raw_mode()?;
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen)?;
-        self.terminal.clear()
+        self.begin_anew()
     }
+
+    /// Draws on an empty window of the size that it has now.
+    fn begin_anew(&mut self) -> io::Result<()> {
+        execute!(io::stdout(), Clear(ClearType::All))?;
+        let backend = CrosstermBackend::new(io::stdout());
+        self.terminal = Terminal::with_options(backend, whole_window())?;
+        Ok(())
+    }
+}
+
+/// Of a part of fixed size the library does not follow the window by itself: for that it would ask
+/// the terminal where its cursor is, and not every terminal answers.
+fn whole_window() -> TerminalOptions {
+    let (columns, rows) = size().unwrap_or((80, 24));
+    let window = Rect::new(0, 0, columns.max(1), rows.max(1));
+    TerminalOptions { viewport: Viewport::Fixed(window) }
 }
 
 impl Drop for Screen {

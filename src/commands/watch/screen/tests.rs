@@ -82,7 +82,7 @@ fn an_ordinary_window_shows_who_has_what_and_who_waits() {
     let lines = drawn(&board(), 100, 24);
     assert!(lines[0].starts_with("dbguard watch: 3 databases, 2 held, 1 waiting; by name"));
     assert!(lines[2].starts_with("a.db free"), "{lines:#?}");
-    assert!(lines[3].starts_with("b.db exclusive 1     python etl.py"), "{lines:#?}");
+    assert!(lines[3].starts_with("b.db exclusive 1     7 python etl.py"), "{lines:#?}");
     assert!(lines[3].trim_end().ends_with('X'), "{lines:#?}");
     assert!(lines[4].starts_with("c.db engine"), "{lines:#?}");
     assert!(lines[4].trim_end().ends_with('n'), "{lines:#?}");
@@ -95,11 +95,11 @@ fn the_chosen_database_is_told_in_full() {
     let mut board = board();
     press(&mut board, &[KeyCode::Down]);
     let text = drawn(&board, 100, 24).concat();
-    assert!(text.contains("has it   python etl.py"), "{text}");
-    assert!(text.contains("waits    python etl.py"), "{text}");
+    assert!(text.contains("  has it  7, ana, 5s, exclusive: python etl.py"), "{text}");
+    assert!(text.contains("  waits   8, ana, 0.5s, exclusive: python etl.py"), "{text}");
     press(&mut board, &[KeyCode::Down, KeyCode::Down, KeyCode::Down]);
     let text = drawn(&board, 120, 24).concat();
-    assert!(text.contains("(RESERVED); blocks writers"), "{text}");
+    assert!(text.contains("(RESERVED), blocks writers: python"), "{text}");
     assert_eq!(board.holder(), Some(9));
 }
 
