@@ -36,6 +36,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('info', 'info', [CompletionResultType]::ParameterValue, 'Say who holds a database, who waits, and what is blocked')
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Clear what dead processes left behind, and nothing else')
             [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Prove that concurrent access loses nothing here, and say how fast it is')
+            [CompletionResult]::new('watch', 'watch', [CompletionResultType]::ParameterValue, 'Watch who holds databases and who waits, as it happens')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Say how often locks were had, waited for and missed')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
             [CompletionResult]::new('acquire', 'acquire', [CompletionResultType]::ParameterValue, 'Take locks for the steps of a script, and return')
@@ -184,6 +185,26 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
             [CompletionResult]::new('--in-place', '--in-place', [CompletionResultType]::ParameterName, 'Count in FILE itself, in a table of its own that is dropped in the end')
             [CompletionResult]::new('--compare', '--compare', [CompletionResultType]::ParameterName, 'Do the same work without dbguard as well, and print both side by side')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dbguard;watch' {
+            [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'Look once every DURATION, at least 50ms [default: 1s]')
+            [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'End with 0 as soon as all of them are free, or one of them is held')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'With --until, give up after DURATION and exit with 124 [default: inf]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'With --until, give up after DURATION and exit with 124 [default: inf]')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Tell only these events, separated by commas, to standard output and to --exec')
+            [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run the shell command CMD for each event, with the event on its standard input')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Where the locks'' files are, if not in .dbguard beside the databases')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('--fix', '--fix', [CompletionResultType]::ParameterName, 'When a holder has died, clear what he left, as `dbguard fix FILE` does')
+            [CompletionResult]::new('--cross-file-systems', '--cross-file-systems', [CompletionResultType]::ParameterName, 'In a directory, go into other file systems too')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
@@ -379,6 +400,7 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('info', 'info', [CompletionResultType]::ParameterValue, 'Say who holds a database, who waits, and what is blocked')
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Clear what dead processes left behind, and nothing else')
             [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Prove that concurrent access loses nothing here, and say how fast it is')
+            [CompletionResult]::new('watch', 'watch', [CompletionResultType]::ParameterValue, 'Watch who holds databases and who waits, as it happens')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Say how often locks were had, waited for and missed')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
             [CompletionResult]::new('acquire', 'acquire', [CompletionResultType]::ParameterValue, 'Take locks for the steps of a script, and return')
@@ -404,6 +426,9 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             break
         }
         'dbguard;help;test' {
+            break
+        }
+        'dbguard;help;watch' {
             break
         }
         'dbguard;help;stats' {

@@ -61,6 +61,9 @@ _dbguard() {
             dbguard,wait)
                 cmd="dbguard__subcmd__wait"
                 ;;
+            dbguard,watch)
+                cmd="dbguard__subcmd__watch"
+                ;;
             dbguard__subcmd__help,acquire)
                 cmd="dbguard__subcmd__help__subcmd__acquire"
                 ;;
@@ -106,6 +109,9 @@ _dbguard() {
             dbguard__subcmd__help,wait)
                 cmd="dbguard__subcmd__help__subcmd__wait"
                 ;;
+            dbguard__subcmd__help,watch)
+                cmd="dbguard__subcmd__help__subcmd__watch"
+                ;;
             *)
                 ;;
         esac
@@ -113,7 +119,7 @@ _dbguard() {
 
     case "${cmd}" in
         dbguard)
-            opts="-q -v -h -V --json --quiet --verbose --color --help --version exec sql info fix test stats wait acquire release unlock update path completions man help"
+            opts="-q -v -h -V --json --quiet --verbose --color --help --version exec sql info fix test watch stats wait acquire release unlock update path completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -396,7 +402,7 @@ _dbguard() {
             return 0
             ;;
         dbguard__subcmd__help)
-            opts="exec sql info fix test stats wait acquire release unlock update path completions man help"
+            opts="exec sql info fix test watch stats wait acquire release unlock update path completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -619,6 +625,20 @@ _dbguard() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dbguard__subcmd__help__subcmd__watch)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dbguard__subcmd__info)
             opts="-k -q -v -h --check --openers --cross-file-systems --key --lock-dir --json --quiet --verbose --color --help"
             if [[ ${cur} == -* ]] ; then
@@ -657,7 +677,7 @@ _dbguard() {
             return 0
             ;;
         dbguard__subcmd__man)
-            opts="-q -v -h --json --quiet --verbose --color --help dbguard exec sql info fix test stats wait acquire release unlock update path completions man"
+            opts="-q -v -h --json --quiet --verbose --color --help dbguard exec sql info fix test watch stats wait acquire release unlock update path completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1216,6 +1236,55 @@ _dbguard() {
                     ;;
                 --label)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=()
+            return 0
+            ;;
+        dbguard__subcmd__watch)
+            opts="-w -q -v -h --interval --until --timeout --events --exec --fix --cross-file-systems --lock-dir --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -W "free held" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -W "watching gone waiting acquired released gave_up died native_locked native_released fixed" -- "${cur}"))
+                    return 0
+                    ;;
+                --exec)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 --color)

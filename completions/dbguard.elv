@@ -33,6 +33,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand info 'Say who holds a database, who waits, and what is blocked'
             cand fix 'Clear what dead processes left behind, and nothing else'
             cand test 'Prove that concurrent access loses nothing here, and say how fast it is'
+            cand watch 'Watch who holds databases and who waits, as it happens'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
             cand acquire 'Take locks for the steps of a script, and return'
@@ -176,6 +177,25 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand --color 'When to use colour [default: auto]'
             cand --in-place 'Count in FILE itself, in a table of its own that is dropped in the end'
             cand --compare 'Do the same work without dbguard as well, and print both side by side'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dbguard;watch'= {
+            cand --interval 'Look once every DURATION, at least 50ms [default: 1s]'
+            cand --until 'End with 0 as soon as all of them are free, or one of them is held'
+            cand -w 'With --until, give up after DURATION and exit with 124 [default: inf]'
+            cand --timeout 'With --until, give up after DURATION and exit with 124 [default: inf]'
+            cand --events 'Tell only these events, separated by commas, to standard output and to --exec'
+            cand --exec 'Run the shell command CMD for each event, with the event on its standard input'
+            cand --lock-dir 'Where the locks'' files are, if not in .dbguard beside the databases'
+            cand --color 'When to use colour [default: auto]'
+            cand --fix 'When a holder has died, clear what he left, as `dbguard fix FILE` does'
+            cand --cross-file-systems 'In a directory, go into other file systems too'
             cand --json 'Print JSON: the answer on standard output, an error on standard error'
             cand -q 'Print no warnings, no hints and nothing about waiting'
             cand --quiet 'Print no warnings, no hints and nothing about waiting'
@@ -361,6 +381,7 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand info 'Say who holds a database, who waits, and what is blocked'
             cand fix 'Clear what dead processes left behind, and nothing else'
             cand test 'Prove that concurrent access loses nothing here, and say how fast it is'
+            cand watch 'Watch who holds databases and who waits, as it happens'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
             cand acquire 'Take locks for the steps of a script, and return'
@@ -381,6 +402,8 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;help;fix'= {
         }
         &'dbguard;help;test'= {
+        }
+        &'dbguard;help;watch'= {
         }
         &'dbguard;help;stats'= {
         }

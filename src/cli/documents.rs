@@ -33,6 +33,8 @@ pub enum Page {
     Fix,
     /// About `dbguard test`
     Test,
+    /// About `dbguard watch`
+    Watch,
     /// About `dbguard stats`
     Stats,
     /// About `dbguard wait`
@@ -70,6 +72,7 @@ impl Page {
             Self::Info => Some("info"),
             Self::Fix => Some("fix"),
             Self::Test => Some("test"),
+            Self::Watch => Some("watch"),
             Self::Stats => Some("stats"),
             Self::Wait => Some("wait"),
             Self::Acquire => Some("acquire"),

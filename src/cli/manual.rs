@@ -16,6 +16,7 @@ use crate::cli::sql_manual;
 use crate::cli::test_manual;
 use crate::cli::unlock_manual;
 use crate::cli::update_manual;
+use crate::cli::watch_manual;
 use crate::outcome::Outcome;
 
 /// The widest line of a section in `--help`.
@@ -133,6 +134,12 @@ pub fn sections(verb: &str) -> Vec<Section> {
             section("Output", fix_manual::WORDS),
             section("What is a proof", fix_manual::PROOFS),
         ],
+        "watch" => vec![
+            section("Keys", watch_manual::KEYS),
+            section("The strip", watch_manual::STRIP),
+            section("Events", watch_manual::EVENTS),
+            section("Environment of CMD", watch_manual::VARIABLES),
+        ],
         "update" => vec![
             section("What is promised", update_manual::PROMISES),
             exit_status(),
@@ -176,6 +183,7 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             files,
         ],
         "test" => vec![section("The document of --json", test_manual::DOCUMENT)],
+        "watch" => vec![section("The fields of an event", watch_manual::FIELDS), files],
         "stats" => vec![section("The document of --json", STATS_FIELDS), files],
         "unlock" => vec![section("The document of --json", unlock_manual::DOCUMENT), files],
         "update" | "wait" | "acquire" | "release" | "path" | "dbguard" => vec![files],

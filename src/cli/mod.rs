@@ -38,6 +38,8 @@ pub mod update_args;
 mod update_manual;
 mod usage;
 pub mod wait_args;
+pub mod watch_args;
+mod watch_manual;
 pub mod words;
 
 use std::ffi::OsString;
@@ -60,15 +62,17 @@ use crate::cli::test_args::TestArgs;
 use crate::cli::unlock_args::UnlockArgs;
 use crate::cli::update_args::UpdateArgs;
 use crate::cli::wait_args::WaitArgs;
+use crate::cli::watch_args::WatchArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 14] = [
+pub const VERBS: [&str; 15] = [
     "exec",
     "sql",
     "info",
     "fix",
     "test",
+    "watch",
     "stats",
     "wait",
     "acquire",
@@ -93,6 +97,8 @@ pub enum Request {
     Fix(FixArgs),
     /// Prove that nothing is lost.
     Test(Box<TestArgs>),
+    /// Look at databases again and again.
+    Watch(WatchArgs),
     /// Tell how locks were used.
     Stats(StatsArgs),
     /// Wait until locks could be had.
@@ -159,6 +165,7 @@ enum Verb {
     Info(InfoArgs),
     Fix(FixArgs),
     Test(Box<TestArgs>),
+    Watch(WatchArgs),
     Stats(StatsArgs),
     Wait(WaitArgs),
     Acquire(Box<AcquireArgs>),
@@ -257,6 +264,7 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Info(info) => Request::Info(info),
         Verb::Fix(fix) => Request::Fix(fix),
         Verb::Test(test) => Request::Test(test),
+        Verb::Watch(watch) => Request::Watch(watch),
         Verb::Stats(stats) => Request::Stats(stats),
         Verb::Wait(wait) => Request::Wait(wait),
         Verb::Acquire(acquire) => Request::Acquire(acquire),
@@ -282,7 +290,7 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
         Request::Release(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Update(update) => update.check(),
         Request::Sql(_) | Request::Info(_) | Request::Fix(_) => Ok(()),
-        Request::Test(_) | Request::Stats(_) => Ok(()),
+        Request::Test(_) | Request::Watch(_) | Request::Stats(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Unlock(_) | Request::Completions(_) | Request::Man(_) => Ok(()),
     }

@@ -29,6 +29,7 @@ mod unlock;
 mod update;
 mod voice;
 mod wait;
+mod watch;
 
 use std::env;
 use std::ffi::OsString;
@@ -102,6 +103,9 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Info(arguments) => info::info(arguments.resolve(settings), voice),
         Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
         Request::Test(arguments) => test::test(&arguments.resolve(settings), settings, voice),
+        Request::Watch(arguments) => {
+            watch::watch(&arguments.resolve(settings), settings, voice, id)
+        }
         Request::Stats(arguments) => stats::stats(&arguments.resolve(settings), voice),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
         Request::Acquire(arguments) => {

@@ -103,6 +103,11 @@ impl Debt {
         self.claim.clone().unwrap_or_else(|| inner_name(self.id))
     }
 
+    /// Returns which claim it was.
+    pub fn id(&self) -> ClaimId {
+        self.id
+    }
+
     /// Deals with it: the command has ended, and no joined call that conflicts with `mode` runs.
     pub fn settle(
         &self,

@@ -14,7 +14,7 @@
 //! | the beginning of the process | [`entry`] |
 //! | starting a command | [`spawn`] |
 //! | a process that stays behind | [`detach`] |
-//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`] |
+//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`], [`lock_watch`] |
 //! | who merely has a file open | [`openers`] |
 //! | that nobody has a file open | [`lease`] |
 //! | where a file is | [`file_system`] |
@@ -37,8 +37,8 @@ pub use unix::{
     entry,
     file::{
         Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
-        unlock,
+        lock_exclusive, lock_shared, loses_reader, may_write, takes_bytes, try_lock_exclusive,
+        try_lock_shared, unlock,
     },
     host, signals, spawn,
 };
@@ -47,8 +47,8 @@ pub use unix::{
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process, sniff,
-    trial,
+    ask, file_system, held_locks, holders, lease, lock_table, lock_watch, openers, portrait,
+    process, sniff, trial,
 };
 
 #[cfg(not(target_os = "linux"))]

@@ -8,6 +8,7 @@ mod guard_look;
 mod leftovers;
 mod native_look;
 mod native_wait;
+mod sampler;
 mod search;
 mod sight;
 mod survey;
@@ -18,6 +19,7 @@ pub use leftovers::{
 };
 pub use native_look::{Busy, Impossible, Look, look};
 pub use native_wait::{NativeError, describe, party, wait_for_native};
-pub use search::{Found, databases_below, directories_below};
+pub use sampler::Sampler;
+pub use search::{Found, databases_below, directories_below, locks_below};
 pub use sight::{Evidence, Machine};
 pub use survey::{Wish, survey};

@@ -62,12 +62,16 @@
 //! | `update_traps` | defects of `dbguard update` that were found and mended, and what `fix` clears of it |
 //! | `prove` | `dbguard test`: it proves what it says, and it can fail |
 //! | `prove_ends` | `dbguard test` interrupted and killed: what stays behind |
+//! | `watch` | `dbguard watch`: events, their order and what they say, `--until` |
+//! | `watch_acts` | `dbguard watch`: `--exec`, `--fix`, slow and absent readers, bad inputs |
+//! | `watch_terminal` | `dbguard watch` on a terminal: keys, signals, and what is left behind |
 //! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
 //!
 //! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools,
 //! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `fix_crew` those of `fix`,
-//! `lease_crew` those of the locks that `acquire` takes, `fix_tools` the tools whose locks `fix` clears, `actor` the parts that this
+//! `lease_crew` those of the locks that `acquire` takes, `watch_crew` those of `watch`, `fix_tools`
+//! the tools whose locks `fix` clears, `actor` the parts that this
 //! very binary plays as a command, `pty` the terminal, `tests/peers` programs that others wrote
 //! the libraries of. Steps of dbguard are reached through hooks that exist only with
 //! `--features test-hooks`; without them (and where a tool such as `flock` is missing) a test
@@ -151,4 +155,8 @@ mod update;
 mod update_crash;
 mod update_refused;
 mod update_traps;
+mod watch;
+mod watch_acts;
+mod watch_crew;
+mod watch_terminal;
 mod words;

@@ -37,6 +37,35 @@ pub fn fix(
     if request.list_formats {
         return Ok(print(&tell::formats(voice)));
     }
+    let treated = treat(request, settings, voice, id)?;
+    let printed = print(&tell::answer(&treated.items, request.dry_run, voice));
+    if printed.code != 0 {
+        return Ok(printed);
+    }
+    let is_left = |item: &Item| match item.action {
+        Action::Failed | Action::WouldRemove | Action::WouldRecover => true,
+        Action::Kept => request.strict && item.verdict == Standing::Unknown,
+        Action::Removed | Action::Recovered => item.verdict == Standing::Damaged,
+    };
+    let is_left = treated.items.iter().any(is_left) || request.strict && treated.is_hidden;
+    Ok(if is_left { Outcome::Negative } else { Outcome::Ok }.into())
+}
+
+/// What became of everything that was named.
+pub(super) struct Treated {
+    /// Things that were looked at, sorted by name.
+    pub(super) items: Vec<Item>,
+    /// Whether there may be more that could not be looked at.
+    is_hidden: bool,
+}
+
+/// Clears everything that was named, and prints nothing but warnings.
+pub(super) fn treat(
+    request: &FixRequest,
+    settings: &Settings,
+    voice: &Voice,
+    id: ClaimId,
+) -> Result<Treated, Failure> {
     let patterns = patterns(&request.patterns)?;
     let is_pid_file = |path: &Path| {
         let name = path.file_name().map(Path::new);
@@ -67,17 +96,7 @@ pub fn fix(
     let holders = doctor.holders(&found.states).into_iter();
     items.extend(holders.filter(|holder| !told.contains(&(holder.path.clone(), holder.kind))));
     items.sort_by(|one, other| one.path.cmp(&other.path));
-    let printed = print(&tell::answer(&items, request.dry_run, voice));
-    if printed.code != 0 {
-        return Ok(printed);
-    }
-    let is_left = |item: &Item| match item.action {
-        Action::Failed | Action::WouldRemove | Action::WouldRecover => true,
-        Action::Kept => request.strict && item.verdict == Standing::Unknown,
-        Action::Removed | Action::Recovered => item.verdict == Standing::Damaged,
-    };
-    let is_left = items.iter().any(is_left) || request.strict && found.unreadable > 0;
-    Ok(if is_left { Outcome::Negative } else { Outcome::Ok }.into())
+    Ok(Treated { items, is_hidden: found.unreadable > 0 })
 }
 
 /// What is worth a look, by who deals with it.

@@ -8,7 +8,6 @@ pub(super) use print::{percent, short};
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 
 use super::display::similar_name;
 use super::output_file::{OutputFile, cannot_write};
@@ -21,7 +20,7 @@ use crate::lock::stats::{Tally, reset, tally};
 use crate::lock::{self, LockError, Resource, Target};
 use crate::native::{Engine, Want};
 use crate::outcome::Outcome;
-use crate::probe::{Candidate, Search, directories_below, leftovers_below, look};
+use crate::probe::{locks_below, look};
 
 /// What was counted of one database.
 pub(super) struct Counted {
@@ -110,23 +109,12 @@ impl Stats<'_> {
 
     /// Returns the files below a directory that have a lock.
     fn below(&self, directory: &Path) -> Vec<PathBuf> {
-        if let Some(lock_dir) = &self.request.lock_dir {
-            // Locks are told apart by the canonical path.
-            let root = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
-            return lock::named_in_lock_dir(lock_dir, &directories_below(&root));
-        }
-        let seen = AtomicU64::new(0);
-        let search = Search { crosses: false, is_pid_file: &|_| false, seen: &seen };
-        let found = leftovers_below(directory, &search);
+        let found = locks_below(directory, self.request.lock_dir.as_deref());
         if found.unreadable > 0 {
             let what = "directories could not be read; root sees them all";
             self.voice.warn(&format!("{} files or {what}", found.unreadable));
         }
-        let states = found.candidates.into_iter().filter_map(|candidate| match candidate {
-            Candidate::State(parent) => Some(parent),
-            _ => None,
-        });
-        states.flat_map(|parent| lock::named_in(&parent)).collect()
+        found.databases
     }
 
     fn one(&mut self, path: &Path) -> Result<(), Failure> {
