@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::End;
 use super::exec::conflict;
-use super::keeper::{HEARD, Terms, has_ended, keep};
+use super::keeper::{HEARD, Terms, keep};
 use super::locking::{Locks, Wish, take};
 use super::voice::Voice;
 use crate::cli::acquire_args::{AcquireRequest, Export};
@@ -76,7 +76,7 @@ fn owner(pid: u32) -> Result<ProcessHandle, Failure> {
         Some(libc::ESRCH | libc::EINVAL | libc::ENOENT) => no_such_process(pid),
         _ => Failure::new(Outcome::OsError, format!("cannot watch process {pid}")).caused_by(error),
     })?;
-    if has_ended(&owner, Duration::ZERO) { Err(no_such_process(pid)) } else { Ok(owner) }
+    if owner.has_ended() { Err(no_such_process(pid)) } else { Ok(owner) }
 }
 
 /// Refuses locks that are of no use once they are left behind: nobody could find them, or the
@@ -95,7 +95,7 @@ fn demand_use(
         )));
     }
     match owner {
-        Some((pid, owner)) if has_ended(owner, Duration::ZERO) => Err(no_such_process(pid)),
+        Some((pid, owner)) if owner.has_ended() => Err(no_such_process(pid)),
         _ => Ok(()),
     }
 }

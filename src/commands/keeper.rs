@@ -82,7 +82,7 @@ impl Terms {
     }
 
     fn owner_has_ended(&self) -> bool {
-        self.owner.as_ref().is_some_and(|owner| has_ended(owner, Duration::ZERO))
+        self.owner.as_ref().is_some_and(|owner| owner.has_ended())
     }
 }
 
@@ -129,13 +129,9 @@ fn until_it_ends(watch: &Watch, terms: &mut Terms, guards: &[Guard]) -> LeaseEnd
 fn watch_owner(terms: &Terms) -> io::Result<()> {
     let Some(owner) = terms.owner.clone() else { return Ok(()) };
     let watch = thread::Builder::new().name("owner".to_owned()).spawn(move || {
-        while !has_ended(&owner, GLANCE) {}
+        // An error says nothing of it.
+        while !owner.wait(GLANCE).unwrap_or(false) {}
         signals::send(std::process::id(), OWNER_ENDED);
     });
     watch.map(drop)
-}
-
-/// Whether a process has ended, or does within this time. An error says nothing of it.
-pub fn has_ended(process: &ProcessHandle, limit: Duration) -> bool {
-    process.wait(limit).unwrap_or(false)
 }

@@ -11,7 +11,7 @@ use super::{End, print};
 use crate::cli::release_args::ReleaseRequest;
 use crate::error::Failure;
 use crate::lock::{
-    Extension, Found, HeldList, Keeper, LeaseEnd, Resource, Target, Under, ask_to_extend,
+    Extension, Found, HeldList, LeaseEnd, LeaseKeeper, Resource, Target, Under, ask_to_extend,
     find_lease, rfc3339,
 };
 use crate::outcome::Outcome;
@@ -81,7 +81,7 @@ struct Lease {
 
 impl Lease {
     /// Returns the claim that stands for the lease on this resource, and who keeps it.
-    fn find(&self) -> Result<(&Under, Keeper), Failure> {
+    fn find(&self) -> Result<(&Under, LeaseKeeper), Failure> {
         let mut missed = None;
         for claim in &self.claims {
             let found = find_lease(&self.resource, claim).map_err(|error| {
@@ -134,7 +134,7 @@ impl Lease {
     }
 
     /// Opens the process that keeps the lease.
-    fn reach(&self, keeper: &Keeper) -> Result<Reached, Failure> {
+    fn reach(&self, keeper: &LeaseKeeper) -> Result<Reached, Failure> {
         let name = &self.name;
         let Some(pid) = keeper.pid() else {
             let place = match &keeper.party.host {
@@ -165,11 +165,9 @@ impl Lease {
 
     /// Sends a signal to the keeper, and wakes it if it is stopped.
     fn send(&self, keeper: &Reached, signal: i32) -> Result<(), Failure> {
-        match keeper.handle.send(signal).and_then(|()| keeper.handle.send(SIGCONT)) {
-            // It has ended by itself meanwhile.
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            sent => sent.map_err(|error| self.cannot_reach(keeper.pid, error)),
-        }
+        // One that has ended by itself meanwhile is told of by the next look.
+        let sent = keeper.handle.signal(signal).and_then(|_| keeper.handle.signal(SIGCONT));
+        sent.map(drop).map_err(|error| self.cannot_reach(keeper.pid, error))
     }
 
     fn release(&self, request: &ReleaseRequest) -> Result<End, Failure> {
@@ -237,7 +235,7 @@ impl Lease {
         }
     }
 
-    fn tell(&self, keeper: &Keeper, voice: &Voice) -> End {
+    fn tell(&self, keeper: &LeaseKeeper, voice: &Voice) -> End {
         let expires = keeper.expires_ms.map(rfc3339);
         if voice.is_json() {
             let path = self.resource.path.to_string_lossy();

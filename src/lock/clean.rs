@@ -98,14 +98,14 @@ pub fn clean(parent: &Path, only: Option<&Path>, dry_run: bool) -> Result<Vec<Cl
     let Some(_) = entered(&directory, STATE, &manner)? else { return Ok(Vec::new()) };
     let list = |name| directory.child_to_list(name);
     let state = list(STATE).map_err(|error| LockError::io("open", &parent.join(STATE), error))?;
-    let names = names_in(&state).map_err(|error| LockError::io("list", state.path(), error))?;
-    let only = only.and_then(Path::file_name).map(|name| encode(name.as_bytes()));
-    let living = living(parent, only.as_deref());
+    let (names, living) = match only {
+        // Of many that are named one after the other, each would list all the others.
+        Some(only) => alone(only),
+        None => (names_in(&state), living(parent)),
+    };
+    let names = names.map_err(|error| LockError::io("list", state.path(), error))?;
     let mut work = Work { dry_run, cleaned: Vec::new() };
     for (name, _) in names.iter().filter(|(_, is_dir)| *is_dir) {
-        if only.as_ref().is_some_and(|only| only != name) {
-            continue;
-        }
         // A stranger's is not ours to clean.
         let Ok(Some(root)) = entered(&state, name, &manner) else { continue };
         let place = LockDir::as_it_is(root, manner, None);
@@ -124,23 +124,40 @@ pub fn clean(parent: &Path, only: Option<&Path>, dry_run: bool) -> Result<Vec<Cl
                 work.retire(&keys, &key, &keyed, idle);
             }
         }
-        if !living.contains(name) {
-            work.retire(&state, name, &place, idle);
+        // What may be removed is not folded: it would look used.
+        match living.as_ref().is_none_or(|living| living.contains(name)) {
+            true => work.fold(&place),
+            false => work.retire(&state, name, &place, idle),
         }
     }
-    work.leave(&directory, &state, &manner);
+    // Without the one that was named there may be nothing left.
+    if only.is_none() || work.has_removed(Part::Lock) {
+        work.leave(&directory, &state, &manner);
+    }
     Ok(work.cleaned)
 }
 
-/// Returns the names that locks of existing files have; all of them if that cannot be listed.
-fn living(parent: &Path, only: Option<&str>) -> HashSet<String> {
-    let Ok(entries) = fs::read_dir(parent) else {
-        return only.map(str::to_owned).into_iter().collect();
+/// Names, and whether each is a directory.
+type Names = Vec<(String, bool)>;
+/// The names that locks of existing files have; all of them if that cannot be known.
+type Living = Option<HashSet<String>>;
+
+/// Returns the one name of a lock, and whether its file exists.
+fn alone(only: &Path) -> (io::Result<Names>, Living) {
+    let name = only.file_name().map(|name| encode(name.as_bytes())).unwrap_or_default();
+    let living = match platform::facts_of_link(only) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(HashSet::new()),
+        _ => None,
     };
-    entries.flatten().map(|entry| encode(entry.file_name().as_bytes())).collect()
+    (Ok(vec![(name, true)]), living)
 }
 
-fn names_in(dir: &Dir) -> io::Result<Vec<(String, bool)>> {
+fn living(parent: &Path) -> Living {
+    let entries = fs::read_dir(parent).ok()?;
+    Some(entries.flatten().map(|entry| encode(entry.file_name().as_bytes())).collect())
+}
+
+fn names_in(dir: &Dir) -> io::Result<Names> {
     let mut names = Vec::new();
     dir.each_name(|name, is_dir| names.push((name.to_owned(), is_dir)))?;
     names.sort();
@@ -161,6 +178,10 @@ struct Work {
 impl Work {
     fn tell(&mut self, path: PathBuf, part: Part, fate: Fate) {
         self.cleaned.push(Cleaned { path, part, fate });
+    }
+
+    fn has_removed(&self, part: Part) -> bool {
+        self.cleaned.iter().any(|one| one.part == part && matches!(one.fate, Fate::Removed))
     }
 
     /// Removes the claims of the dead, and nothing else.
@@ -237,6 +258,12 @@ impl Work {
         // What is merely in use is nobody's news.
         if !matches!(&fate, Fate::Kept(reason) if reason.is_empty()) {
             self.tell(path, Part::Lock, fate);
+        }
+    }
+
+    fn fold(&self, place: &LockDir) {
+        if !self.dry_run {
+            stats::fold_all(place);
         }
     }
 
@@ -420,6 +447,7 @@ pub fn clean_lock_dir(directory: &Path, dry_run: bool) -> Result<Vec<Cleaned>, L
                 work.sweep(&keyed);
             }
         }
+        work.fold(&place);
     }
     Ok(work.cleaned)
 }

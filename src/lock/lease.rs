@@ -174,10 +174,10 @@ pub fn find_lease(resource: &Resource, claim: &Under) -> Result<Found, LockError
         let name = held_name(id, mode);
         match look(&place, &name) {
             Look::Live(seen) => {
-                let (record, claim) = (seen.record(), seen.identity());
+                let (record, claim) = (seen.record(), seen.facts());
                 let path = place.path().join("held").join(&name);
                 let claim = claim.map_err(|error| LockError::io("look at", &path, error))?;
-                return Ok(told(record, claim, claimant(seen, &path, mode)));
+                return Ok(told(record, claim.id, claimant(seen, &path, mode)));
             }
             Look::Dead(_) => found = Found::Dead,
             Look::Gone | Look::Hidden => {}

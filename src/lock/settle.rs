@@ -100,7 +100,7 @@ fn is_live(ledger: &Ledger, id: ClaimId) -> bool {
 
 /// Returns the command of a dead holder if it still runs. Without its start time nothing proves
 /// that a process is the one.
-fn command(record: &Record) -> Option<(u32, u64)> {
+pub(super) fn command(record: &Record) -> Option<(u32, u64)> {
     let child = record.child.filter(|_| record.is_of_here())?;
     let start = record.child_start?;
     (process::liveness(child, Some(start)) != Liveness::Gone).then_some((child, start))
@@ -110,6 +110,11 @@ impl Debt {
     /// Returns the name in `held/` that it shows by.
     pub fn name(&self) -> String {
         self.claim.clone().unwrap_or_else(|| inner_name(self.id))
+    }
+
+    /// Returns which claim it was.
+    pub fn id(&self) -> ClaimId {
+        self.id
     }
 
     /// Deals with it: the command has ended, and no joined call that conflicts with `mode` runs.

@@ -14,12 +14,13 @@
 //! | the beginning of the process | [`entry`] |
 //! | starting a command | [`spawn`] |
 //! | a process that stays behind | [`detach`] |
-//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`] |
+//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`], [`lock_watch`] |
 //! | who merely has a file open | [`openers`] |
 //! | that nobody has a file open | [`lease`] |
 //! | where a file is | [`file_system`] |
 //! | a database, opened without a trace | [`sniff`] |
 //! | who and where we are | [`host`] |
+//! | each kind of lock, tried out on a scratch file | [`trial`] |
 //! | steps for crash tests | [`step`] |
 //! | DuckDB, which is linked in (feature `duckdb`) | `duckdb` |
 
@@ -36,8 +37,8 @@ pub use unix::{
     entry,
     file::{
         Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
-        unlock,
+        lock_exclusive, lock_shared, loses_reader, may_write, takes_bytes, try_lock_exclusive,
+        try_lock_shared, unlock,
     },
     host, signals, spawn,
 };
@@ -46,7 +47,8 @@ pub use unix::{
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process, sniff,
+    ask, file_system, held_locks, holders, lease, lock_table, lock_watch, openers, portrait,
+    process, sniff, trial,
 };
 
 #[cfg(not(target_os = "linux"))]

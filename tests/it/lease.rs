@@ -178,15 +178,14 @@ fn the_keeper_belongs_to_nobody() {
     }
     let proc = |name: &str| Path::new("/proc").join(keeper.to_string()).join(name);
     assert_eq!(fs::read_link(proc("cwd")).expect("ours"), Path::new("/"));
-    let is_ours = |file: &Path| {
-        file.starts_with(scene.path(".dbguard"))
-            || [scene.path("").as_path(), Path::new("/dev/null")].contains(&file)
+    let state = fs::canonicalize(scene.path(".dbguard")).expect("it is there");
+    let foreign = || -> Vec<_> {
+        let open = fs::read_dir(proc("fd")).expect("ours").flatten();
+        let files = open.map(|entry| fs::read_link(entry.path()).unwrap_or_default());
+        let is_ours = |file: &Path| file.starts_with(&state) || state.parent() == Some(file);
+        files.filter(|file| !is_ours(file) && file != Path::new("/dev/null")).collect()
     };
-    // Whoever acquired it has ended before the keeper has closed the line between the two.
-    until("nothing else is open", || {
-        let mut open = fs::read_dir(proc("fd")).expect("ours").flatten();
-        open.all(|entry| fs::read_link(entry.path()).is_ok_and(|file| is_ours(&file)))
-    });
+    until("nothing but the files of the lock is open", || foreign().is_empty());
     let stat = fs::read_to_string(proc("stat")).expect("ours");
     let fields: Vec<_> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
     assert_eq!((fields[3], fields[4]), (keeper.to_string().as_str(), "0"), "session and terminal");
