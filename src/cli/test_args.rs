@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10 * 60);
 ///
 /// Several workers count in one database at the same time. Each operation is a process of its own,
 /// started as a user would: `dbguard sql` adds in one transaction, `dbguard exec` runs a command
-/// that reads the numbers, forgets the database, and writes them back one higher. In the end every
+/// that reads the numbers, closes the database, and writes them back one higher. In the end every
 /// operation that was reported done has to be in the database. The exit status is 1 if one is not,
 /// if one failed, or if a reader saw what it must not see.
 ///

@@ -42,7 +42,7 @@ pub const LEFTOVERS: &[(&str, &str)] = &[
     ),
     (
         "dbguard_test_*",
-        "A test with --in-place leaves its table then. Drop it: dbguard sql FILE 'drop table \
+        "A test with --in-place leaves its table then, or when it is interrupted twice. Drop it: dbguard sql FILE 'drop table \
          NAME'. To find its name, type: dbguard sql FILE \"select name from sqlite_schema where \
          name like 'dbguard_test_%'\", in DuckDB: show tables.",
     ),

@@ -148,14 +148,14 @@ fn an_operation_that_fails_is_told_and_not_counted_as_lost() {
     holder.end().expect(0);
     assert_eq!(tables(&scene), "kept\n");
     // Nobody waits, so all but one of those who come together fail.
-    let run = prove(&scene, &["-w", "0", "--json", "--workers", "8", "app.db"]);
+    let run = prove(&scene, &["-w", "0", "--json", "--workers", "8", "--ops", "20", "app.db"]);
     let document = document(&run.run().expect(1));
     let run = &document["dbguard"];
     assert_eq!(document["verdict"], "failed", "{document}");
     assert_eq!(run["lost_updates"], 0, "{document}");
     assert_eq!(run["failures"]["would_block"], run["lock_errors"], "{document}");
     assert!(number(&run["lock_errors"]) > 0, "{document}");
-    assert_eq!(number(&run["done"]) + number(&run["failed"]), 400, "{document}");
+    assert_eq!(number(&run["done"]) + number(&run["failed"]), 160, "{document}");
     assert!(run["first_failure"].as_str().expect("a text").contains("locked"), "{document}");
     assert_clear(&scene);
 }
@@ -181,16 +181,15 @@ fn a_duration_bounds_the_work_instead_of_a_number() {
 }
 
 /// The promise is for 50 operations each, which takes as long as the disk needs for 20,000 syncs:
-/// `benches/README.md` has that. Here each does five.
+/// `benches/README.md` has that. Here they do what they can in a few seconds.
 #[test]
 fn a_hundred_workers_lose_nothing() {
     let scene = Scene::new();
-    let words = ["--workers", "100", "--ops", "5", "new.db"];
-    let ended = prove(&scene, &words).run().expect(0);
-    println!("{}", ended.stdout);
-    assert!(ended.stdout.contains("done           500 of 500\n"), "{}", ended.describe());
-    assert!(ended.stdout.contains("lost updates   0\n"), "{}", ended.describe());
-    assert_clear(&scene);
+    let document = proved(&scene, &["--workers", "100", "--duration", "4s", "new.db"]);
+    println!("{document}");
+    let run = &document["dbguard"];
+    assert!(number(&run["done"]) >= 100, "{document}");
+    assert_eq!(run["done"], run["begun"], "{document}");
 }
 
 /// SQLite by programs that ask for no timeout: most of them are refused, and that is seen.

@@ -25,7 +25,7 @@ fn processes_of(scene: &Scene) -> Vec<String> {
         Some(String::from_utf8_lossy(&line).into_owned())
     });
     let here = scene.path("").to_string_lossy().into_owned();
-    lines.filter(|line| line.contains(&here) && line.contains(SCRATCH)).collect()
+    lines.filter(|line| line.contains(&here)).collect()
 }
 
 /// Starts an endless test and returns once it counts.
@@ -61,6 +61,27 @@ fn a_signal_ends_every_process_and_clears_up() {
     process.wait().expect(143);
     assert_eq!(tables(&scene), "kept\n");
     scene.assert_free("app.db");
+}
+
+/// Somebody holds the database, so the table cannot be dropped yet: whoever asks twice is not made
+/// to wait, and is told what is left.
+#[test]
+fn asked_twice_it_does_not_wait_to_drop_its_table() {
+    let scene = Scene::new();
+    app(&scene);
+    let words = ["-w", "inf", "--in-place", "app.db"];
+    let mut process = counting(&scene, &words, || Some("app.db".to_owned()));
+    let holder = scene.hold(["app.db"]);
+    process.signal(Signal::TERM);
+    until("it drops", || process.stderr().contains("dropping the table"));
+    process.signal(Signal::TERM);
+    let ended = process.wait().expect(143).says("interrupted; what is left is said above");
+    let (_, rest) = ended.stderr.split_once("dbguard: warning: the table ").expect("a warning");
+    let name = rest.split(' ').next().expect("a name").to_owned();
+    assert!(name.starts_with(TABLE), "{}", ended.describe());
+    holder.end().expect(0);
+    assert_eq!(tables(&scene), format!("{name}\nkept\n"));
+    assert_eq!(processes_of(&scene), Vec::<String>::new());
 }
 
 /// Ctrl-C reaches the test and all of its processes at once; the shell's loop stops, too.

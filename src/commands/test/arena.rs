@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::ops::BitAnd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -194,13 +195,15 @@ impl Scratch {
         }
     }
 
-    /// Removes it, and says so if that fails.
-    pub(super) fn clear(self, voice: &Voice) {
-        if let Err(error) = self.remove() {
+    /// Removes it; `false`, after a warning, if that fails.
+    pub(super) fn clear(self, voice: &Voice) -> bool {
+        let removed = self.remove();
+        if let Err(error) = &removed {
             let path = voice.shown(&self.path);
             voice.warn(&format!("cannot remove {path} ({error}): remove it by hand"));
         }
         std::mem::forget(self);
+        removed.is_ok()
     }
 }
 
@@ -302,18 +305,22 @@ impl Arena {
         }
     }
 
-    /// Removes everything that was made.
-    pub(super) fn clear(self, crew: &Crew, voice: &Voice) {
+    /// Removes everything that was made; `false`, after a warning, if something is left.
+    pub(super) fn clear(self, crew: &Crew, voice: &Voice) -> bool {
         crew.clear_up(|| {
             if self.scratch.is_empty() {
-                self.drop_table(crew, voice);
+                return self.drop_table(crew, voice);
             }
-            self.scratch.into_iter().for_each(|scratch| scratch.clear(voice));
-        });
+            self.scratch.into_iter().map(|scratch| scratch.clear(voice)).fold(true, BitAnd::bitand)
+        })
     }
 
     /// Drops the table; again if a key of the terminal ended that as well.
-    fn drop_table(&self, crew: &Crew, voice: &Voice) {
+    fn drop_table(&self, crew: &Crew, voice: &Voice) -> bool {
+        if crew.arrived().is_some() {
+            let table = &self.table;
+            voice.notice(&format!("dropping the table {table}; interrupt again to leave it"));
+        }
         let sql = format!("drop table if exists {}", self.table);
         let mut reason = String::new();
         for _ in 0..TRIES {
@@ -326,12 +333,15 @@ impl Arena {
                 }
             };
             match ended.change {
-                Change::Exited(0) => return,
+                Change::Exited(0) => return true,
                 Change::Exited(code) if code < 128 => {
                     reason = failure_of(&ended, String::new).causes.join(", ");
                     break;
                 }
                 _ => reason = "interrupted".to_owned(),
+            }
+            if crew.is_urgent() {
+                break;
             }
         }
         let (file, table) = (self.shown(), &self.table);
@@ -339,6 +349,7 @@ impl Arena {
             "the table {table} is left in {file} ({reason}): \
              dbguard sql {file} 'drop table {table}' removes it"
         ));
+        false
     }
 
     fn sql(&self, options: &[&str], sql: &str, crew: &Crew) -> Result<Ended, Failure> {

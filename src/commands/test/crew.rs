@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,6 +43,8 @@ pub(super) struct Crew {
     living: Mutex<BTreeSet<u32>>,
     stopped: AtomicBool,
     clearing: AtomicBool,
+    /// How many signals have come.
+    asked: AtomicU32,
     arrived: Mutex<Option<Arrival>>,
 }
 
@@ -77,6 +79,7 @@ impl Crew {
             living: Mutex::default(),
             stopped: AtomicBool::new(false),
             clearing: AtomicBool::new(false),
+            asked: AtomicU32::new(0),
             arrived: Mutex::default(),
         })
     }
@@ -91,11 +94,17 @@ impl Crew {
         self.stopped.store(true, Ordering::SeqCst);
     }
 
-    /// Clears up, which no signal cuts short.
-    pub(super) fn clear_up(&self, clear: impl FnOnce()) {
+    /// Clears up, which one signal does not cut short.
+    pub(super) fn clear_up<T>(&self, clear: impl FnOnce() -> T) -> T {
         self.clearing.store(true, Ordering::SeqCst);
-        clear();
+        let result = clear();
         self.clearing.store(false, Ordering::SeqCst);
+        result
+    }
+
+    /// Whether somebody has asked more than once for the end.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.asked.load(Ordering::SeqCst) > 1
     }
 
     fn is_clearing(&self) -> bool {
@@ -199,16 +208,14 @@ impl Crew {
 
     fn hear(&self, arrival: Arrival, kill_at: &mut Option<Instant>) {
         self.stop();
-        if self.arrived().is_some() {
-            if !self.is_clearing() {
-                // Whoever asks twice is not made to wait.
-                *kill_at = Some(Instant::now());
-            }
-            return;
-        }
-        *self.arrived.lock().unwrap_or_else(PoisonError::into_inner) = Some(arrival);
-        if self.is_clearing() {
-            return;
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(arrival);
+        // Whoever asks twice is not made to wait.
+        match (self.is_urgent(), self.is_clearing()) {
+            (false, false) => {}
+            (false, true) => return,
+            (true, false) => return *kill_at = Some(Instant::now()),
+            (true, true) => return self.send_all(SIGTERM, |_| true),
         }
         *kill_at = Some(Instant::now() + GRACE);
         let is_key = arrival.origin == Origin::Kernel && matches!(arrival.signal, SIGINT | SIGQUIT);

@@ -111,9 +111,12 @@ fn run(
             Ok(tally)
         })
     };
-    arena.clear(crew, voice);
+    let left = match arena.clear(crew, voice) {
+        true => "nothing of the test is left behind",
+        false => "what is left is said above",
+    };
     match crew.arrived() {
-        Some(arrival) => Err(interrupted(arrival, "nothing of the test is left behind")),
+        Some(arrival) => Err(interrupted(arrival, left)),
         None => counted,
     }
 }

@@ -1,7 +1,7 @@
 //! The parts that this very program plays in a test, as a command under the lock or without one.
 //!
 //! They stand for programs that know nothing of dbguard, and are written to lose updates wherever
-//! two of them overlap: what is read is forgotten by the database before it is written back. The
+//! two of them overlap: the database is closed between reading and writing. The
 //! word that calls for them is in no help and no completion, and is of no use to anybody: without
 //! a lock they count as badly as any program would.
 
