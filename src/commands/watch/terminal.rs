@@ -113,10 +113,12 @@ impl Screen {
                 self.draw()?;
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            // Keys are heard also where looking takes all the time there is.
+            let is_pressed = event::poll(left.min(GLANCE))?;
+            if left.is_zero() && !is_pressed {
                 return Ok(None);
             }
-            if event::poll(left.min(GLANCE))? {
+            if is_pressed {
                 if let Some(end) = self.obey(&event::read()?)? {
                     return Ok(Some(end));
                 }
