@@ -97,7 +97,9 @@ impl Screen {
     fn open(board: Board, signals: Signals) -> Result<Self, Failure> {
         // This also gives the terminal back when a defect panics.
         let terminal = ratatui::try_init_with_options(whole_window()).map_err(no_terminal)?;
-        Ok(Self { terminal, board, signals })
+        let mut screen = Self { terminal, board, signals };
+        screen.take_over().map_err(no_terminal)?;
+        Ok(screen)
     }
 
     /// Shows the board and does what keys and signals ask for, until it is time to look again.
