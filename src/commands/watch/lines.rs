@@ -53,10 +53,11 @@ pub(super) fn watch(
     end
 }
 
-/// Returns when to look next: an interval after it was due, but never in the past: a machine that
-/// slept, or a reader that was slow, is not caught up with.
+/// Returns when to look next: an interval after it was due, or where that is over already, after
+/// now: a machine that slept, or a reader that was slow, is not caught up with.
 pub(super) fn next_due(due: Instant, interval: Duration) -> Instant {
-    (due + interval).max(Instant::now())
+    let now = Instant::now();
+    if due + interval > now { due + interval } else { now + interval }
 }
 
 /// Prints each event at once; `false` if nobody reads them any more.

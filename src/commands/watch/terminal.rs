@@ -97,7 +97,9 @@ impl Screen {
     fn open(board: Board, signals: Signals) -> Result<Self, Failure> {
         // This also gives the terminal back when a defect panics.
         let terminal = ratatui::try_init_with_options(whole_window()).map_err(no_terminal)?;
-        Ok(Self { terminal, board, signals })
+        let mut screen = Self { terminal, board, signals };
+        screen.take_over().map_err(no_terminal)?;
+        Ok(screen)
     }
 
     /// Shows the board and does what keys and signals ask for, until it is time to look again.
@@ -113,10 +115,12 @@ impl Screen {
                 self.draw()?;
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            // Keys are heard also where looking takes all the time there is.
+            let is_pressed = event::poll(left.min(GLANCE))?;
+            if left.is_zero() && !is_pressed {
                 return Ok(None);
             }
-            if event::poll(left.min(GLANCE))? {
+            if is_pressed {
                 if let Some(end) = self.obey(&event::read()?)? {
                     return Ok(Some(end));
                 }
