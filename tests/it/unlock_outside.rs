@@ -133,6 +133,51 @@ fn holders_in_other_pid_namespaces_are_refused_both_ways() {
     holder.wait().expect(0);
 }
 
+/// The kernel names it here, and it is still another container's to end.
+#[test]
+fn an_engines_holder_inside_another_pid_namespace_is_refused() {
+    let scene = Scene::new();
+    if !have(&["python3", "sqlite3"]) || !have_namespaces(&scene) {
+        return;
+    }
+    database(&scene, "a.db", "delete", "CREATE TABLE t(n);");
+    let program = format!(
+        "{CONNECT}\ndb.execute('begin exclusive')\nopen('up', 'w')\nimport sys\nsys.stdin.read()"
+    );
+    scene.file("holder.py", program);
+    let words = ["-pf", "--mount-proc", "--kill-child", "python3", "holder.py"];
+    let mut holder = scene.run("unshare", words).spawn_fed();
+    holder.until("it holds", || scene.path("up").exists());
+    let ended = scene.dbguard(["unlock", "--yes", "a.db"]).run().expect(1);
+    ended.says("held in another PID namespace by python3 holder.py (pid ");
+    assert!(holder.runs());
+    holder.close_input();
+    holder.wait().expect(0);
+}
+
+/// With the first process everything in its container ends.
+#[test]
+fn the_first_process_of_a_container_is_never_ended() {
+    let scene = Scene::new();
+    if !have_namespaces(&scene) || !have(&["nsenter"]) {
+        return;
+    }
+    let dbguard = env!("CARGO_BIN_EXE_dbguard");
+    let words = ["-pf", "--mount-proc", "--kill-child", dbguard, "exec", "a.db", "--", "sh", "-c"];
+    let run = scene.run("unshare", words).words(["echo $$ >up; read word; exit 0"]);
+    let mut holder = run.spawn_fed();
+    holder.until("it holds", || scene.read("up").ends_with('\n'));
+    let children = format!("/proc/{0}/task/{0}/children", holder.pid());
+    let first = std::fs::read_to_string(children).expect("unshare has a child");
+    let inside = ["-p", "-m", "-t", first.trim()];
+    let run = scene.run("nsenter", inside).words([dbguard, "unlock", "--yes"]);
+    let ended = run.words([scene.path("a.db")]).run().expect(1);
+    ended.says("process 1 (dbguard exec").says("all others end with it").says("the container");
+    assert!(holder.runs());
+    holder.close_input();
+    holder.wait().expect(0);
+}
+
 /// Engines' locks are named by the kernel outside, and by nobody in there.
 #[test]
 fn an_engines_holder_outside_the_pid_namespace_is_refused() {

@@ -80,15 +80,20 @@ impl Doctor<'_> {
                 return Some(kept(Standing::Unknown, reason));
             }
         }
-        let (resource, seen) = match self.look(path, WITH_OPENERS) {
-            Ok(looked) => looked,
-            Err(failure) => return Some(kept(Standing::Unknown, &failure.message)),
+        let unseen = |failure: Failure| kept(Standing::Unknown, &failure.message);
+        let seen = match self.look(path, Wish::default()) {
+            Ok((_, seen)) => seen,
+            Err(failure) => return Some(unseen(failure)),
         };
         if let Some(warning) = seen.files.iter().find(|file| file.warns) {
             return Some(kept(Standing::Unknown, &warning.meaning));
         }
         let Some(which) = which(&seen) else { return self.without_engine(&seen, &kept) };
         let left = left(&seen)?;
+        let (resource, seen) = match self.look(path, WITH_OPENERS) {
+            Ok(looked) => looked,
+            Err(failure) => return Some(unseen(failure)),
+        };
         if let Some(user) = guarded(&seen).or_else(|| in_use(&seen)) {
             return Some(kept(Standing::Live, &user));
         }

@@ -14,7 +14,7 @@ use crate::cli::unlock_args::{HolderSide, UnlockRequest};
 use crate::error::Failure;
 use crate::lock::{LockError, Resource, Target};
 use crate::outcome::Outcome;
-use crate::unlock::{self, Event, Manner, Question, Side, Suspect, Suspects};
+use crate::unlock::{self, Manner, Question, Side, Suspect, SuspectError, Suspects};
 
 /// Shows who holds the database, asks, and ends them.
 pub fn unlock(request: &UnlockRequest, voice: &Voice) -> Result<End, Failure> {
@@ -27,23 +27,18 @@ pub fn unlock(request: &UnlockRequest, voice: &Voice) -> Result<End, Failure> {
         lock_dir: request.lock_dir.as_deref(),
         side: side(request.holder),
     };
-    let failed = |error: &LockError| failed(error, request, voice);
     let mut look = || unlock::look(&question);
+    let found = unlock::suspects(&mut look);
     let Suspects { all, obstacles, unknown } =
-        unlock::suspects(&mut look).map_err(|error| match error {
-            unlock::SuspectError::Lock(error) => failed(&error),
-            other => Failure::new(Outcome::OsError, "cannot get hold of who has the lock")
-                .caused_by(other),
-        })?;
+        found.map_err(|error| not_found(error, request, voice))?;
     if let Some(why) = unknown {
         voice.warn(&format!("whether {shown} is locked by its engine cannot be seen: {why}"));
     }
-    let path = resource.path.as_path();
     if !obstacles.is_empty() {
         return Err(refusal::refused(&obstacles, &shown, &typed(request)));
     }
     if all.is_empty() {
-        return Ok(print(&tell::nobody(path, &shown, voice)));
+        return Ok(print(&tell::nobody(&resource.path, &shown, voice)));
     }
     if !may_end(&all, request, &shown, voice)? {
         return Err(Failure::new(Outcome::Negative, "nothing was ended"));
@@ -53,9 +48,23 @@ pub fn unlock(request: &UnlockRequest, voice: &Voice) -> Result<End, Failure> {
         kill_after: request.kill_after.finite(),
         patience: request.timeout.finite(),
     };
-    let mut on_the_way = |event: Event<'_>| tell::on_the_way(event, voice);
-    let outcome = unlock::end(&all, manner, &mut look, &mut on_the_way);
-    finish(&outcome.map_err(|error| failed(&error))?, path, request, voice)
+    let outcome = unlock::end(&all, manner, &mut look, &mut |event| tell::on_the_way(event, voice));
+    finish(
+        &outcome.map_err(|error| failed(&error, request, voice))?,
+        &resource.path,
+        request,
+        voice,
+    )
+}
+
+fn not_found(error: SuspectError, request: &UnlockRequest, voice: &Voice) -> Failure {
+    match error {
+        SuspectError::Lock(error) => failed(&error, request, voice),
+        SuspectError::Handle(error) => {
+            let what = "cannot hold on to the processes that have the lock";
+            Failure::new(Outcome::OsError, what).caused_by(error)
+        }
+    }
 }
 
 fn failed(error: &LockError, request: &UnlockRequest, voice: &Voice) -> Failure {
