@@ -3,15 +3,9 @@
 //! Dead claims go whoever holds the lock: nobody waits on them. `lock` and its directory go only
 //! when the database is gone, nobody has the lock, nobody has used it for a day (a name that never
 //! had a file is a lock, too), and the kernel proves, by a lease, that nobody has it open
-//! (invariant 2). The directory is renamed first and the lease looked at again: who opened `lock`
-//! in between breaks it, and everything is put back. Whoever has only the directory open finds no
-//! `lock` in it, and comes again.
-//!
-//! The order of a removal is such that a crash after any step leaves something that the next
-//! clean-up, or the next user, deals with.
+//! (invariant 2; `removal`).
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -20,26 +14,22 @@ use std::time::{Duration, SystemTime};
 
 use super::LockError;
 use super::claim::{Look, Seen};
-use super::lease;
 use super::lockdir::{Ledger, LockDir, STATE, entered, open_parent};
 use super::manner::{Manner, ignore_in_git};
 use super::mode::Mode;
 use super::name::encode;
 use super::queue;
+use super::removal::{TRASH, buried, empty, retired};
 use super::settle::{Debt, Settled, Wait, debts};
 use super::stats;
-use crate::platform::lease::Lease;
 use crate::platform::step::{fault, step};
-use crate::platform::{self, Dir, host, try_lock_exclusive, unlock};
+use crate::platform::{self, Dir};
 
 /// A claim that is not locked yet may be this young.
 const CLAIM_GRACE: Duration = Duration::from_secs(10);
 
 /// A lock that was used within this time may be wanted again.
 const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How the name of a directory begins that is being removed.
-const TRASH: &str = ".trash-";
 
 /// What keeps the state out of repositories.
 const IGNORE: &str = ".gitignore";
@@ -138,7 +128,7 @@ pub fn clean(parent: &Path, only: Option<&Path>, dry_run: bool) -> Result<Vec<Cl
 }
 
 /// Names, and whether each is a directory.
-type Names = Vec<(String, bool)>;
+pub(super) type Names = Vec<(String, bool)>;
 /// The names that locks of existing files have; all of them if that cannot be known.
 type Living = Option<HashSet<String>>;
 
@@ -157,7 +147,7 @@ fn living(parent: &Path) -> Living {
     Some(entries.flatten().map(|entry| encode(entry.file_name().as_bytes())).collect())
 }
 
-fn names_in(dir: &Dir) -> io::Result<Names> {
+pub(super) fn names_in(dir: &Dir) -> io::Result<Names> {
     let mut names = Vec::new();
     dir.each_name(|name, is_dir| names.push((name.to_owned(), is_dir)))?;
     names.sort();
@@ -301,127 +291,6 @@ fn idle(place: &LockDir) -> Duration {
     let parts = ["lock", "ticket", "fence", "queue", "held", "keys", "."];
     let there = parts.iter().filter(|name| root.facts_of(name).is_ok());
     there.map(|name| age(root, name)).min().unwrap_or_default()
-}
-
-/// Tells whether nothing but an unused lock is in a directory, or why it stays; nothing to say of
-/// one that is in use.
-fn empty(place: &LockDir) -> Result<(), &'static str> {
-    let root = &place.root;
-    let is_empty = |dir: &Dir| names_in(dir).is_ok_and(|names| names.is_empty());
-    match &place.ledger {
-        Some(ledger) if is_empty(&ledger.queue) && is_empty(&ledger.held) => {}
-        Some(_) => return Err(""),
-        None if root.facts_of("lock").is_ok() => return Err("its claims cannot be listed"),
-        // It was being made when its maker died.
-        None => {}
-    }
-    let Ok(names) = root.child_to_list(".").and_then(|list| names_in(&list)) else {
-        return Err("it cannot be listed");
-    };
-    let is_known = |(name, is_dir): &(String, bool)| match is_dir {
-        true => matches!(name.as_str(), "queue" | "held" | "keys"),
-        false => {
-            matches!(name.as_str(), "lock" | "ticket" | "fence" | lease::ENDED)
-                || stats::is_ours(name)
-        }
-    };
-    if !names.iter().all(is_known) {
-        return Err("it holds something that is not dbguard's");
-    }
-    if root.child_to_list("keys").is_ok_and(|keys| !is_empty(&keys)) {
-        return Err("");
-    }
-    Ok(())
-}
-
-/// The removal rule. `Kept` with a reason where the proof fails.
-fn retired(container: &Dir, name: &str, place: &LockDir) -> io::Result<Fate> {
-    let Some(lock) = place.existing_lock()? else {
-        return discarded(container, name, place);
-    };
-    if !try_lock_exclusive(&lock)? {
-        return Ok(Fate::Kept(String::new()));
-    }
-    let kept = |reason: &str| {
-        unlock(&lock)?;
-        Ok(Fate::Kept(reason.to_owned()))
-    };
-    // Whoever has used it meanwhile was before our lock, or is after it.
-    if !place.still_names(&lock)? || empty(place).is_err() {
-        return kept("");
-    }
-    step("clean-locked");
-    let lease = match Lease::take(&lock) {
-        Ok(Some(lease)) => lease,
-        Ok(None) => return kept("somebody has its lock open"),
-        Err(_) => return kept("nothing proves here that nobody has its lock open"),
-    };
-    step("clean-leased");
-    let trash = format!("{TRASH}{:016x}", host::random()?);
-    fault("clean-rename")?;
-    container.rename_to_free(OsStr::new(name), OsStr::new(&trash))?;
-    step("clean-renamed");
-    if !lease.is_unbroken() {
-        // It is not removed yet, so nobody has noticed; if somebody made a new one meanwhile, the
-        // old one is nobody's any more.
-        drop(container.rename_to_free(OsStr::new(&trash), OsStr::new(name)));
-        return kept("somebody opened its lock");
-    }
-    emptied(place)?;
-    drop(lease);
-    container.remove_child(&trash)?;
-    Ok(Fate::Removed)
-}
-
-/// Finishes what is in the trash already: nobody finds it by name, but somebody who opened it
-/// before may still be about to open the lock in it.
-fn buried(state: &Dir, trash: &str, place: &LockDir) -> io::Result<Fate> {
-    let Some(lock) = place.existing_lock()? else {
-        return discarded(state, trash, place);
-    };
-    if !try_lock_exclusive(&lock)? {
-        return Ok(Fate::Kept("somebody has its lock".to_owned()));
-    }
-    match Lease::take(&lock) {
-        Ok(Some(_lease)) => emptied(place)?,
-        Ok(None) => return Ok(Fate::Kept("somebody has its lock open".to_owned())),
-        Err(error) => return Err(error),
-    }
-    state.remove_child(trash)?;
-    Ok(Fate::Removed)
-}
-
-/// Removes a directory without a lock: nobody can be in it.
-fn discarded(container: &Dir, name: &str, place: &LockDir) -> io::Result<Fate> {
-    emptied(place)?;
-    container.remove_child(name)?;
-    Ok(Fate::Removed)
-}
-
-/// Removes everything of ours by name, `lock` last of the files. What is not empty stays.
-fn emptied(place: &LockDir) -> io::Result<()> {
-    let mut counts: Vec<String> = names_in(&place.root.child_to_list(".")?)?
-        .into_iter()
-        .map(|(name, _)| name)
-        .filter(|name| stats::is_ours(name))
-        .collect();
-    counts.extend([lease::ENDED, "ticket", "fence", "lock"].map(str::to_owned));
-    for file in &counts {
-        fault("clean-file")?;
-        missing_is_fine(place.root.remove(file))?;
-        step("clean-file");
-    }
-    for directory in ["queue", "held", "keys"] {
-        missing_is_fine(place.root.remove_child(directory))?;
-    }
-    Ok(())
-}
-
-fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
 }
 
 /// Cleans the claims of the locks in a directory that `--lock-dir` names. Whether their databases

@@ -51,6 +51,7 @@ mod observer;
 mod order;
 mod party;
 mod queue;
+mod removal;
 mod resource;
 mod roll;
 mod settle;
