@@ -230,3 +230,17 @@ fn the_list_of_ends_stays_short() {
     assert!(fs::metadata(&list).expect("it is there").size() < 1_000);
     lease.release().run().expect(1).says("was released already");
 }
+
+/// Who has lost the token can still end it, and is told of the gentler way.
+#[test]
+fn unlock_ends_a_lock_whose_token_is_lost() {
+    let scene = Scene::new();
+    let lease = Lease::take(&scene, &["a.db"]);
+    let asked = scene.dbguard(["unlock", "a.db"]).run().expect(64);
+    asked.says("(dbguard acquire --json a.db, user").says("dbguard release a.db --token TOKEN");
+    try_lock(&scene).run().expect(75);
+    scene.dbguard(["unlock", "--yes", "a.db"]).run().expect(0);
+    lease.until_ended();
+    lease.release().run().expect(1).says("was released already");
+    scene.assert_free("a.db");
+}
