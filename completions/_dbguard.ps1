@@ -35,10 +35,13 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('sql', 'sql', [CompletionResultType]::ParameterValue, 'Run SQL on a database under its lock')
             [CompletionResult]::new('info', 'info', [CompletionResultType]::ParameterValue, 'Say who holds a database, who waits, and what is blocked')
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Clear what dead processes left behind, and nothing else')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Prove that concurrent access loses nothing here, and say how fast it is')
+            [CompletionResult]::new('watch', 'watch', [CompletionResultType]::ParameterValue, 'Watch who holds databases and who waits, as it happens')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Say how often locks were had, waited for and missed')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
             [CompletionResult]::new('acquire', 'acquire', [CompletionResultType]::ParameterValue, 'Take locks for the steps of a script, and return')
             [CompletionResult]::new('release', 'release', [CompletionResultType]::ParameterValue, 'Give back locks that `dbguard acquire` took')
+            [CompletionResult]::new('unlock', 'unlock', [CompletionResultType]::ParameterValue, 'End the processes that hold a database')
             [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Change a file by a command, under its lock and in one step')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -169,12 +172,54 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'dbguard;test' {
+            [CompletionResult]::new('--workers', '--workers', [CompletionResultType]::ParameterName, 'How many workers there are, each with one process at a time [default: 4]')
+            [CompletionResult]::new('--ops', '--ops', [CompletionResultType]::ParameterName, 'How many operations each worker does [default: 50]')
+            [CompletionResult]::new('--duration', '--duration', [CompletionResultType]::ParameterName, 'Let the workers go on for DURATION, instead of a number of operations')
+            [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'What an operation is [default: mixed, for a plain file exec]')
+            [CompletionResult]::new('--readers', '--readers', [CompletionResultType]::ParameterName, 'How many more read all the time, under the shared lock [default: 0]')
+            [CompletionResult]::new('--fs', '--fs', [CompletionResultType]::ParameterName, 'Only try out whether locks work in DIR: between two processes, on a new file')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'How long each operation waits for the lock [default: 10m, or DBGUARD_TIMEOUT]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long each operation waits for the lock [default: 10m, or DBGUARD_TIMEOUT]')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Keep the locks'' files below DIR, to prove that they can be there')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('--in-place', '--in-place', [CompletionResultType]::ParameterName, 'Count in FILE itself, in a table of its own that is dropped in the end')
+            [CompletionResult]::new('--compare', '--compare', [CompletionResultType]::ParameterName, 'Do the same work without dbguard as well, and print both side by side')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dbguard;watch' {
+            [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'Look once every DURATION, at least 50ms [default: 1s]')
+            [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'End with 0 as soon as all of them are free, or one of them is held')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'With --until, give up after DURATION and exit with 124 [default: inf]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'With --until, give up after DURATION and exit with 124 [default: inf]')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Tell only these events, separated by commas, to standard output and to --exec')
+            [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run the shell command CMD for each event, with the event on its standard input')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Where the locks'' files are, if not in .dbguard beside the databases')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('--fix', '--fix', [CompletionResultType]::ParameterName, 'When a holder has died, clear what he left, as `dbguard fix FILE` does')
+            [CompletionResult]::new('--cross-file-systems', '--cross-file-systems', [CompletionResultType]::ParameterName, 'In a directory, go into other file systems too')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'dbguard;stats' {
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How to print them [default: text, or json with --json]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write to FILE, which is replaced at once or not at all')
             [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Where the locks'' files are, if not in .dbguard beside the database')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
-            [CompletionResult]::new('--reset', '--reset', [CompletionResultType]::ParameterName, 'Forget what was counted, and print it one last time')
+            [CompletionResult]::new('--reset', '--reset', [CompletionResultType]::ParameterName, 'Forget what was counted, and print it one last time: no grant is lost or counted twice')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
@@ -260,6 +305,27 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'dbguard;unlock' {
+            [CompletionResult]::new('--holder', '--holder', [CompletionResultType]::ParameterName, 'Which holders are ended [default: any]')
+            [CompletionResult]::new('--kill-after', '--kill-after', [CompletionResultType]::ParameterName, 'How long after TERM they are killed: a duration, or inf for never [default: 10s]')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up if FILE is not free DURATION after the last signal [default: 30s]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up if FILE is not free DURATION after the last signal [default: 30s]')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Only what keeps others from the part of the database called NAME')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Only what keeps others from the part of the database called NAME')
+            [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Where the locks'' files are, if not in .dbguard beside the database')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'End them without asking')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'End them without asking')
+            [CompletionResult]::new('--continue', '--continue', [CompletionResultType]::ParameterName, 'Let stopped processes go on before TERM, which they do not hear otherwise')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: the answer on standard output, an error on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no warnings, no hints and nothing about waiting')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say how long it took to obtain the lock; twice: log what is done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'dbguard;update' {
             [CompletionResult]::new('--if-sha256', '--if-sha256', [CompletionResultType]::ParameterName, 'Change nothing, and exit with 1, unless the SHA-256 of FILE is H')
             [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]')
@@ -333,10 +399,13 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             [CompletionResult]::new('sql', 'sql', [CompletionResultType]::ParameterValue, 'Run SQL on a database under its lock')
             [CompletionResult]::new('info', 'info', [CompletionResultType]::ParameterValue, 'Say who holds a database, who waits, and what is blocked')
             [CompletionResult]::new('fix', 'fix', [CompletionResultType]::ParameterValue, 'Clear what dead processes left behind, and nothing else')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Prove that concurrent access loses nothing here, and say how fast it is')
+            [CompletionResult]::new('watch', 'watch', [CompletionResultType]::ParameterValue, 'Watch who holds databases and who waits, as it happens')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Say how often locks were had, waited for and missed')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until the locks could be had')
             [CompletionResult]::new('acquire', 'acquire', [CompletionResultType]::ParameterValue, 'Take locks for the steps of a script, and return')
             [CompletionResult]::new('release', 'release', [CompletionResultType]::ParameterValue, 'Give back locks that `dbguard acquire` took')
+            [CompletionResult]::new('unlock', 'unlock', [CompletionResultType]::ParameterValue, 'End the processes that hold a database')
             [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Change a file by a command, under its lock and in one step')
             [CompletionResult]::new('path', 'path', [CompletionResultType]::ParameterValue, 'Print the file that is locked for a database')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -356,6 +425,12 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
         'dbguard;help;fix' {
             break
         }
+        'dbguard;help;test' {
+            break
+        }
+        'dbguard;help;watch' {
+            break
+        }
         'dbguard;help;stats' {
             break
         }
@@ -366,6 +441,9 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             break
         }
         'dbguard;help;release' {
+            break
+        }
+        'dbguard;help;unlock' {
             break
         }
         'dbguard;help;update' {

@@ -32,10 +32,13 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand sql 'Run SQL on a database under its lock'
             cand info 'Say who holds a database, who waits, and what is blocked'
             cand fix 'Clear what dead processes left behind, and nothing else'
+            cand test 'Prove that concurrent access loses nothing here, and say how fast it is'
+            cand watch 'Watch who holds databases and who waits, as it happens'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
             cand acquire 'Take locks for the steps of a script, and return'
             cand release 'Give back locks that `dbguard acquire` took'
+            cand unlock 'End the processes that hold a database'
             cand update 'Change a file by a command, under its lock and in one step'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -161,12 +164,52 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dbguard;test'= {
+            cand --workers 'How many workers there are, each with one process at a time [default: 4]'
+            cand --ops 'How many operations each worker does [default: 50]'
+            cand --duration 'Let the workers go on for DURATION, instead of a number of operations'
+            cand --mode 'What an operation is [default: mixed, for a plain file exec]'
+            cand --readers 'How many more read all the time, under the shared lock [default: 0]'
+            cand --fs 'Only try out whether locks work in DIR: between two processes, on a new file'
+            cand -w 'How long each operation waits for the lock [default: 10m, or DBGUARD_TIMEOUT]'
+            cand --timeout 'How long each operation waits for the lock [default: 10m, or DBGUARD_TIMEOUT]'
+            cand --lock-dir 'Keep the locks'' files below DIR, to prove that they can be there'
+            cand --color 'When to use colour [default: auto]'
+            cand --in-place 'Count in FILE itself, in a table of its own that is dropped in the end'
+            cand --compare 'Do the same work without dbguard as well, and print both side by side'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dbguard;watch'= {
+            cand --interval 'Look once every DURATION, at least 50ms [default: 1s]'
+            cand --until 'End with 0 as soon as all of them are free, or one of them is held'
+            cand -w 'With --until, give up after DURATION and exit with 124 [default: inf]'
+            cand --timeout 'With --until, give up after DURATION and exit with 124 [default: inf]'
+            cand --events 'Tell only these events, separated by commas, to standard output and to --exec'
+            cand --exec 'Run the shell command CMD for each event, with the event on its standard input'
+            cand --lock-dir 'Where the locks'' files are, if not in .dbguard beside the databases'
+            cand --color 'When to use colour [default: auto]'
+            cand --fix 'When a holder has died, clear what he left, as `dbguard fix FILE` does'
+            cand --cross-file-systems 'In a directory, go into other file systems too'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dbguard;stats'= {
             cand --format 'How to print them [default: text, or json with --json]'
             cand --output 'Write to FILE, which is replaced at once or not at all'
             cand --lock-dir 'Where the locks'' files are, if not in .dbguard beside the database'
             cand --color 'When to use colour [default: auto]'
-            cand --reset 'Forget what was counted, and print it one last time'
+            cand --reset 'Forget what was counted, and print it one last time: no grant is lost or counted twice'
             cand --json 'Print JSON: the answer on standard output, an error on standard error'
             cand -q 'Print no warnings, no hints and nothing about waiting'
             cand --quiet 'Print no warnings, no hints and nothing about waiting'
@@ -248,6 +291,26 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dbguard;unlock'= {
+            cand --holder 'Which holders are ended [default: any]'
+            cand --kill-after 'How long after TERM they are killed: a duration, or inf for never [default: 10s]'
+            cand -w 'Give up if FILE is not free DURATION after the last signal [default: 30s]'
+            cand --timeout 'Give up if FILE is not free DURATION after the last signal [default: 30s]'
+            cand -k 'Only what keeps others from the part of the database called NAME'
+            cand --key 'Only what keeps others from the part of the database called NAME'
+            cand --lock-dir 'Where the locks'' files are, if not in .dbguard beside the database'
+            cand --color 'When to use colour [default: auto]'
+            cand -y 'End them without asking'
+            cand --yes 'End them without asking'
+            cand --continue 'Let stopped processes go on before TERM, which they do not hear otherwise'
+            cand --json 'Print JSON: the answer on standard output, an error on standard error'
+            cand -q 'Print no warnings, no hints and nothing about waiting'
+            cand --quiet 'Print no warnings, no hints and nothing about waiting'
+            cand -v 'Say how long it took to obtain the lock; twice: log what is done'
+            cand --verbose 'Say how long it took to obtain the lock; twice: log what is done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dbguard;update'= {
             cand --if-sha256 'Change nothing, and exit with 1, unless the SHA-256 of FILE is H'
             cand -w 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]'
@@ -317,10 +380,13 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand sql 'Run SQL on a database under its lock'
             cand info 'Say who holds a database, who waits, and what is blocked'
             cand fix 'Clear what dead processes left behind, and nothing else'
+            cand test 'Prove that concurrent access loses nothing here, and say how fast it is'
+            cand watch 'Watch who holds databases and who waits, as it happens'
             cand stats 'Say how often locks were had, waited for and missed'
             cand wait 'Wait until the locks could be had'
             cand acquire 'Take locks for the steps of a script, and return'
             cand release 'Give back locks that `dbguard acquire` took'
+            cand unlock 'End the processes that hold a database'
             cand update 'Change a file by a command, under its lock and in one step'
             cand path 'Print the file that is locked for a database'
             cand completions 'Print the completions for a shell'
@@ -335,6 +401,10 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         }
         &'dbguard;help;fix'= {
         }
+        &'dbguard;help;test'= {
+        }
+        &'dbguard;help;watch'= {
+        }
         &'dbguard;help;stats'= {
         }
         &'dbguard;help;wait'= {
@@ -342,6 +412,8 @@ set edit:completion:arg-completer[dbguard] = {|@words|
         &'dbguard;help;acquire'= {
         }
         &'dbguard;help;release'= {
+        }
+        &'dbguard;help;unlock'= {
         }
         &'dbguard;help;update'= {
         }

@@ -36,10 +36,13 @@ complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "exec" -d 'Run a com
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "sql" -d 'Run SQL on a database under its lock'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "info" -d 'Say who holds a database, who waits, and what is blocked'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "fix" -d 'Clear what dead processes left behind, and nothing else'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "test" -d 'Prove that concurrent access loses nothing here, and say how fast it is'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "watch" -d 'Watch who holds databases and who waits, as it happens'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "stats" -d 'Say how often locks were had, waited for and missed'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "wait" -d 'Wait until the locks could be had'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "acquire" -d 'Take locks for the steps of a script, and return'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "release" -d 'Give back locks that `dbguard acquire` took'
+complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "unlock" -d 'End the processes that hold a database'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "update" -d 'Change a file by a command, under its lock and in one step'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "path" -d 'Print the file that is locked for a database'
 complete -c dbguard -n "__fish_dbguard_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -146,6 +149,50 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -l json -d 'Print J
 complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand fix" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l workers -d 'How many workers there are, each with one process at a time [default: 4]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l ops -d 'How many operations each worker does [default: 50]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l duration -d 'Let the workers go on for DURATION, instead of a number of operations' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l mode -d 'What an operation is [default: mixed, for a plain file exec]' -r -f -a "sql\t'`dbguard sql`, which adds in one transaction'
+exec\t'`dbguard exec` with a command that reads, and then writes'
+mixed\t'Both in turns'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l readers -d 'How many more read all the time, under the shared lock [default: 0]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l fs -d 'Only try out whether locks work in DIR: between two processes, on a new file' -r -f -a "(__fish_complete_directories)"
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -s w -l timeout -d 'How long each operation waits for the lock [default: 10m, or DBGUARD_TIMEOUT]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l lock-dir -d 'Keep the locks\' files below DIR, to prove that they can be there' -r -f -a "(__fish_complete_directories)"
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l in-place -d 'Count in FILE itself, in a table of its own that is dropped in the end'
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l compare -d 'Do the same work without dbguard as well, and print both side by side'
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -l interval -d 'Look once every DURATION, at least 50ms [default: 1s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -l until -d 'End with 0 as soon as all of them are free, or one of them is held' -r -f -a "free\t'Nobody has any of them'
+held\t'Somebody has one of them'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -s w -l timeout -d 'With --until, give up after DURATION and exit with 124 [default: inf]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -l events -d 'Tell only these events, separated by commas, to standard output and to --exec' -r -f -a "watching\t'A database is watched from here on'
+gone\t'It has gone'
+waiting\t'Somebody queued up'
+acquired\t'Somebody got the lock'
+released\t'Somebody gave it back'
+gave_up\t'Somebody stopped waiting'
+died\t'Somebody ended without giving it back'
+native_locked\t'Locks of the engine keep others out'
+native_released\t'They do not any more'
+fixed\t'What a dead one left was cleared'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -l exec -d 'Run the shell command CMD for each event, with the event on its standard input' -r -f -a "(__fish_complete_command)"
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -l lock-dir -d 'Where the locks\' files are, if not in .dbguard beside the databases' -r -f -a "(__fish_complete_directories)"
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -l fix -d 'When a holder has died, clear what he left, as `dbguard fix FILE` does'
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -l cross-file-systems -d 'In a directory, go into other file systems too'
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l format -d 'How to print them [default: text, or json with --json]' -r -f -a "text\t'For people'
 json\t'One document'
 prometheus\t'The text format of Prometheus'"
@@ -154,7 +201,7 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l lock-dir -d 'W
 complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
 always\t'Everywhere'
 never\t'Nowhere'"
-complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l reset -d 'Forget what was counted, and print it one last time'
+complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l reset -d 'Forget what was counted, and print it one last time: no grant is lost or counted twice'
 complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
 complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand stats" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
@@ -215,6 +262,22 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand release" -l json -d 'Pri
 complete -c dbguard -n "__fish_dbguard_using_subcommand release" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand release" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l holder -d 'Which holders are ended [default: any]' -r -f -a "guard\t'Those of dbguard\'s own lock'
+native\t'Those whose locks of the database engine keep others out'
+any\t'All of them'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l kill-after -d 'How long after TERM they are killed: a duration, or inf for never [default: 10s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -s w -l timeout -d 'Give up if FILE is not free DURATION after the last signal [default: 30s]' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -s k -l key -d 'Only what keeps others from the part of the database called NAME' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l lock-dir -d 'Where the locks\' files are, if not in .dbguard beside the database' -r -f -a "(__fish_complete_directories)"
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
+always\t'Everywhere'
+never\t'Nowhere'"
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -s y -l yes -d 'End them without asking'
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l continue -d 'Let stopped processes go on before TERM, which they do not hear otherwise'
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l json -d 'Print JSON: the answer on standard output, an error on standard error'
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dbguard -n "__fish_dbguard_using_subcommand update" -l if-sha256 -d 'Change nothing, and exit with 1, unless the SHA-256 of FILE is H' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand update" -s w -l timeout -d 'Give up after DURATION: `30`, `0.5`, `250ms`, `1m30s` or `inf` [default: 30s]' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand update" -s E -l conflict-exit-code -d 'Exit with N instead of 75 or 124 when the lock was not obtained' -r
@@ -262,16 +325,19 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand man" -l json -d 'Print J
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "exec" -d 'Run a command alone on a database'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "sql" -d 'Run SQL on a database under its lock'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "info" -d 'Say who holds a database, who waits, and what is blocked'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "fix" -d 'Clear what dead processes left behind, and nothing else'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "stats" -d 'Say how often locks were had, waited for and missed'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "wait" -d 'Wait until the locks could be had'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "acquire" -d 'Take locks for the steps of a script, and return'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "release" -d 'Give back locks that `dbguard acquire` took'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "update" -d 'Change a file by a command, under its lock and in one step'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "path" -d 'Print the file that is locked for a database'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "man" -d 'Print a page of the manual'
-complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix stats wait acquire release update path completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "exec" -d 'Run a command alone on a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "sql" -d 'Run SQL on a database under its lock'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "info" -d 'Say who holds a database, who waits, and what is blocked'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "fix" -d 'Clear what dead processes left behind, and nothing else'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "test" -d 'Prove that concurrent access loses nothing here, and say how fast it is'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "watch" -d 'Watch who holds databases and who waits, as it happens'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "stats" -d 'Say how often locks were had, waited for and missed'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "wait" -d 'Wait until the locks could be had'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "acquire" -d 'Take locks for the steps of a script, and return'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "release" -d 'Give back locks that `dbguard acquire` took'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "unlock" -d 'End the processes that hold a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "update" -d 'Change a file by a command, under its lock and in one step'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "path" -d 'Print the file that is locked for a database'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "man" -d 'Print a page of the manual'
+complete -c dbguard -n "__fish_dbguard_using_subcommand help; and not __fish_seen_subcommand_from exec sql info fix test watch stats wait acquire release unlock update path completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

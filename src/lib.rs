@@ -14,11 +14,13 @@
 //! | `native` | what is known of each database engine; pure | nothing |
 //! | `outcome` | every exit code | nothing |
 //! | `platform` | the only door to the operating system, and the only `unsafe` | nothing |
-//! | `probe` | evidence about a resource, disturbing nobody | `error`, `escape`, `info`, `lock`, `native`, `platform`, `stale` |
+//! | `probe` | evidence about a resource, disturbing nobody | `error`, `escape`, `info`, `lock`, `native`, `platform`, `stale`, `watch` |
 //! | `report` | one report, two voices: people and JSON | `error`, `escape`, `lock`, `outcome` |
 //! | `sql` | judges and runs a batch of SQL, prints what it yields | `platform` |
 //! | `stale` | lock files of other tools, and whether their owner is dead; pure | `escape`, `platform` |
 //! | `supervise` | a command, run to its end | `platform` |
+//! | `unlock` | ends whoever holds a database, on what the kernel says | `error`, `info`, `lock`, `native`, `platform`, `probe` |
+//! | `watch` | what two looks at a database have to say when compared; pure | `error`, `lock`, `native`, `platform` |
 //!
 //! Arrows point one way. A test reads this table and every `crate::` path of the source, and
 //! fails where they differ. The numbered invariants of the lock stand at the top of `lock`; its
@@ -40,6 +42,8 @@ pub mod report;
 pub mod sql;
 pub mod stale;
 pub mod supervise;
+pub mod unlock;
+pub mod watch;
 
 use std::ffi::OsString;
 
@@ -53,7 +57,7 @@ use platform::odd_name;
 /// a shell's loop stops. A defect ends it with [`outcome::Outcome::Internal`], never by
 /// unwinding.
 pub fn run(arguments: Vec<OsString>) -> i32 {
-    platform::signals::ignore_broken_pipes();
+    platform::signals::turn_into_errors();
     let Ok(end) = std::panic::catch_unwind(|| commands::run(arguments)) else {
         return outcome::Outcome::Internal.code();
     };

@@ -141,7 +141,8 @@ impl Outcome {
         match self {
             Self::Ok => "done; the answer is yes",
             Self::Negative => {
-                "the answer is no; from sql: --if was not true; from update: not the --if-sha256"
+                "the answer is no; from sql: --if was not true; from update: not the --if-sha256; \
+                 from test: something was lost, or failed"
             }
             Self::SqlError => {
                 "from sql: the SQL failed; the batch is rolled back (not with --no-transaction)"

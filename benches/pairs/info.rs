@@ -65,14 +65,15 @@ pub fn info(stage: &Stage) {
 }
 
 /// A process that says when it is ready, and ends with its input.
-struct Holder(Child);
+pub struct Holder(Child);
 
 impl Holder {
     fn new(command: &mut Command) -> Self {
         Self::told(command, "")
     }
 
-    fn told(command: &mut Command, words: &str) -> Self {
+    /// Starts one that is told something first.
+    pub fn told(command: &mut Command, words: &str) -> Self {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let mut input = child.stdin.as_ref().expect("it is piped");

@@ -13,6 +13,7 @@
 //! | `locks` | the same among 2,000 locks of 500 processes |
 //! | `tree` | `dbguard info` of 200,000 files, beside find |
 //! | `fix` | `dbguard fix` of 200,000 files with 200 stale locks, beside find |
+//! | `watch` | what `dbguard watch` costs, and what `exec` loses while it is watched |
 //! | `select` | `dbguard sql` of `select 1`, beside the shells of SQLite and DuckDB |
 //! | `updates` | 100 processes that count 50 times each, beside sqlite3 |
 //! | `rows` | a million rows as CSV, beside the shells |
@@ -37,6 +38,7 @@ mod stage;
 mod start;
 mod steps;
 mod tally;
+mod watch;
 
 use std::env;
 use std::process::ExitCode;
@@ -58,6 +60,7 @@ const PAIRS: &[(&str, Pair)] = &[
     ("locks", info::locks),
     ("tree", info::tree),
     ("fix", fix::fix),
+    ("watch", watch::watch),
     ("select", sql::select),
     ("updates", sql::updates),
     ("rows", sql::rows),

@@ -22,13 +22,15 @@ const TTL: Timeout = Timeout::After(Duration::from_secs(5 * 60));
 /// and returns. Commands that find the token in DBGUARD_HELD join the locks, and take turns; whoever
 /// does not have it waits.
 ///
-/// The locks end with `dbguard release`, when their time is up (--ttl), or when the process ends
-/// that they were taken for (--for-pid); and with the machine. Then a command of `dbguard exec` that
-/// still runs under them is ended, and exits with 76; a batch of SQL is let finish. Nobody else gets
-/// the locks before that.
+/// The locks end with `dbguard release`, when their time is up (--ttl), when the process ends that
+/// they were taken for (--for-pid), and with the machine. A release waits for commands that still
+/// run under the locks. When the time is up, or that process ends, a command of `dbguard exec` or
+/// `dbguard update` is ended, and exits with 76; a batch of SQL is let finish. Nobody else gets the
+/// locks before that.
 ///
-/// The process that keeps the locks is killed by nothing that ends a shell or a job: it ignores
-/// hang-ups, and has no terminal, no working directory and no files open but those of the locks.
+/// The process that keeps the locks outlives the shell and its session: it ignores hang-ups, and has
+/// no terminal, no working directory and no files open but those of the locks. What ends every
+/// process of a job or a container ends it, too, and with it the locks.
 ///
 /// Examples:
 ///

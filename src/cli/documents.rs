@@ -8,10 +8,15 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::{command, manual};
+use crate::cli::{VERBS, command, manual};
 
 /// How clap's script for bash ends a verb.
 const ONLY_OPTIONS: &str = "\n            COMPREPLY=( $(compgen -W \"${opts}\" -- \"${cur}\") )";
+
+/// Returns the verbs that are about files: all but those about dbguard itself.
+fn verbs_of_files() -> impl Iterator<Item = &'static str> {
+    VERBS.into_iter().filter(|verb| !matches!(*verb, "completions" | "man"))
+}
 
 /// A page of the manual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -26,10 +31,20 @@ pub enum Page {
     Info,
     /// About `dbguard fix`
     Fix,
+    /// About `dbguard test`
+    Test,
+    /// About `dbguard watch`
+    Watch,
     /// About `dbguard stats`
     Stats,
     /// About `dbguard wait`
     Wait,
+    /// About `dbguard acquire`
+    Acquire,
+    /// About `dbguard release`
+    Release,
+    /// About `dbguard unlock`
+    Unlock,
     /// About `dbguard update`
     Update,
     /// About `dbguard path`
@@ -56,8 +71,13 @@ impl Page {
             Self::Sql => Some("sql"),
             Self::Info => Some("info"),
             Self::Fix => Some("fix"),
+            Self::Test => Some("test"),
+            Self::Watch => Some("watch"),
             Self::Stats => Some("stats"),
             Self::Wait => Some("wait"),
+            Self::Acquire => Some("acquire"),
+            Self::Release => Some("release"),
+            Self::Unlock => Some("unlock"),
             Self::Update => Some("update"),
             Self::Path => Some("path"),
             Self::Completions => Some("completions"),
@@ -80,7 +100,7 @@ pub fn completions(shell: Shell) -> (String, Vec<u8>) {
 /// Lets bash complete file names after the verbs that take them: clap's script offers options
 /// only, whatever the hint of the argument. What offers nothing leaves it to bash itself.
 fn with_file_names(mut script: String) -> String {
-    for verb in ["exec", "sql", "info", "fix", "stats", "wait", "update", "path"] {
+    for verb in verbs_of_files() {
         let opening = format!("        dbguard__subcmd__{verb})\n            opts=");
         let start = script.find(&opening).expect("clap has a part for each verb");
         let length = script[start..].find("\n            ;;").expect("the part ends");
@@ -140,13 +160,25 @@ fn write_page(text: &mut Vec<u8>, verb: &str, mut command: Command) -> std::io::
 }
 
 fn see_also(verb: &str) -> String {
-    let own = ["dbguard", "exec", "sql", "info", "fix", "stats", "wait", "update", "path"]
-        .into_iter()
-        .filter(|page| *page != verb);
+    let own = std::iter::once("dbguard").chain(verbs_of_files()).filter(|page| *page != verb);
     let name = |page| match page {
         "dbguard" => "dbguard(1)".to_owned(),
         verb => format!("dbguard-{verb}(1)"),
     };
     let others = ["flock(1)", "sqlite3(1)"].map(str::to_owned);
     own.map(name).chain(others).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::Page;
+    use crate::cli::VERBS;
+
+    #[test]
+    fn every_verb_has_a_page() {
+        let pages: Vec<_> = Page::value_variants().iter().filter_map(|page| page.verb()).collect();
+        assert_eq!(pages, VERBS);
+    }
 }

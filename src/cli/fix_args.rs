@@ -13,10 +13,11 @@ use crate::stale::{self, Format, Rule};
 /// Clear what dead processes left behind, and nothing else
 ///
 /// Each PATH, the current directory if none is given, is searched for what crashes leave: dbguard's
-/// own state, lock files of other tools, and the logs and journals of databases. A lock file is
-/// removed only if its process is provably dead. A database is brought in order by its own engine,
-/// alone and under lock. Logs and journals are never deleted, files that say which versions of
-/// packages belong together are never touched, and what cannot be proved is left alone and said.
+/// own state, files that it was writing, lock files of other tools, and the logs and journals of
+/// databases. A lock file is removed only if its process is provably dead. A database is brought in
+/// order by its own engine, alone and under lock. Logs and journals are never deleted, files that say
+/// which versions of packages belong together are never touched, and what cannot be proved is left
+/// alone and said.
 ///
 /// It can run at any time, also while the databases are in use, and several times at once.
 ///

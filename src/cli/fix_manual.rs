@@ -38,7 +38,7 @@ pub const DOCUMENT: &[(&str, &str)] = &[
     ("schema", "The version of this document: 1."),
     (
         "items",
-        "One object for each thing: path, kind (claim, lock_directory, state_directory, lock_file, \
+        "One object for each thing: path, kind (claim, lock_directory, state_directory, lock_file, unfinished_file, \
          database), format, verdict (stale, live, unknown, reported, damaged), reason, action (removed, \
          recovered, kept, would_remove, would_recover, failed), command.",
     ),

@@ -13,7 +13,10 @@ use crate::cli::info_manual;
 use crate::cli::lease_manual;
 use crate::cli::settings::VARIABLES;
 use crate::cli::sql_manual;
+use crate::cli::test_manual;
+use crate::cli::unlock_manual;
 use crate::cli::update_manual;
+use crate::cli::watch_manual;
 use crate::outcome::Outcome;
 
 /// The widest line of a section in `--help`.
@@ -126,9 +129,16 @@ pub fn sections(verb: &str) -> Vec<Section> {
             section("The first line", info_manual::STATES),
             section("Messages that bring you here", info_manual::MESSAGES),
         ],
+        "unlock" => vec![section("Who is ended, and in which order", unlock_manual::ORDER)],
         "fix" => vec![
             section("Output", fix_manual::WORDS),
             section("What is a proof", fix_manual::PROOFS),
+        ],
+        "watch" => vec![
+            section("Keys", watch_manual::KEYS),
+            section("The strip", watch_manual::STRIP),
+            section("Events", watch_manual::EVENTS),
+            section("Environment of CMD", watch_manual::VARIABLES),
         ],
         "update" => vec![
             section("What is promised", update_manual::PROMISES),
@@ -139,6 +149,11 @@ pub fn sections(verb: &str) -> Vec<Section> {
         "acquire" => {
             vec![section("What it prints", lease_manual::PRINTED), exit_status(), environment]
         }
+        "test" => vec![
+            section("Output", test_manual::FIGURES),
+            section("What can stay behind", test_manual::LEFTOVERS),
+            exit_status(),
+        ],
         "stats" | "wait" | "release" | "path" | "completions" | "man" => Vec::new(),
         _ => vec![exit_status(), environment],
     }
@@ -167,7 +182,10 @@ pub fn more_sections(verb: &str) -> Vec<Section> {
             section("The document of --json", fix_manual::DOCUMENT),
             files,
         ],
+        "test" => vec![section("The document of --json", test_manual::DOCUMENT)],
+        "watch" => vec![section("The fields of an event", watch_manual::FIELDS), files],
         "stats" => vec![section("The document of --json", STATS_FIELDS), files],
+        "unlock" => vec![section("The document of --json", unlock_manual::DOCUMENT), files],
         "update" | "wait" | "acquire" | "release" | "path" | "dbguard" => vec![files],
         _ => Vec::new(),
     }

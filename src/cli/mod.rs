@@ -30,10 +30,16 @@ pub mod settings;
 pub mod sql_args;
 mod sql_manual;
 pub mod stats_args;
+pub mod test_args;
+mod test_manual;
+pub mod unlock_args;
+mod unlock_manual;
 pub mod update_args;
 mod update_manual;
 mod usage;
 pub mod wait_args;
+pub mod watch_args;
+mod watch_manual;
 pub mod words;
 
 use std::ffi::OsString;
@@ -52,20 +58,26 @@ use crate::cli::path_args::PathArgs;
 use crate::cli::release_args::ReleaseArgs;
 use crate::cli::sql_args::SqlArgs;
 use crate::cli::stats_args::StatsArgs;
+use crate::cli::test_args::TestArgs;
+use crate::cli::unlock_args::UnlockArgs;
 use crate::cli::update_args::UpdateArgs;
 use crate::cli::wait_args::WaitArgs;
+use crate::cli::watch_args::WatchArgs;
 use crate::error::Failure;
 
 /// The verbs, in the order of the manual.
-pub const VERBS: [&str; 12] = [
+pub const VERBS: [&str; 15] = [
     "exec",
     "sql",
     "info",
     "fix",
+    "test",
+    "watch",
     "stats",
     "wait",
     "acquire",
     "release",
+    "unlock",
     "update",
     "path",
     "completions",
@@ -83,6 +95,10 @@ pub enum Request {
     Info(InfoArgs),
     /// Clear what dead processes left behind.
     Fix(FixArgs),
+    /// Prove that nothing is lost.
+    Test(Box<TestArgs>),
+    /// Look at databases again and again.
+    Watch(WatchArgs),
     /// Tell how locks were used.
     Stats(StatsArgs),
     /// Wait until locks could be had.
@@ -91,6 +107,8 @@ pub enum Request {
     Acquire(Box<AcquireArgs>),
     /// Give such locks back.
     Release(ReleaseArgs),
+    /// End those who hold a database.
+    Unlock(UnlockArgs),
     /// Change a file by a command.
     Update(Box<UpdateArgs>),
     /// Print the lock file of a database.
@@ -125,6 +143,7 @@ pub enum Refusal {
 ///   dbguard sql app.db 'update counter set n = n + 1 returning n'
 ///   dbguard info app.db
 ///   dbguard fix --dry-run
+///   dbguard test app.db
 ///   dbguard wait -w 5m app.db
 ///   token=$(dbguard acquire app.db)
 ///   dbguard update state.json -- jq '.n += 1'
@@ -145,10 +164,13 @@ enum Verb {
     Sql(Box<SqlArgs>),
     Info(InfoArgs),
     Fix(FixArgs),
+    Test(Box<TestArgs>),
+    Watch(WatchArgs),
     Stats(StatsArgs),
     Wait(WaitArgs),
     Acquire(Box<AcquireArgs>),
     Release(ReleaseArgs),
+    Unlock(UnlockArgs),
     Update(Box<UpdateArgs>),
     Path(PathArgs),
     Completions(CompletionsArgs),
@@ -241,10 +263,13 @@ fn parse_any(arguments: &[OsString]) -> Result<(Request, OutputArgs), clap::Erro
         Verb::Sql(sql) => Request::Sql(sql),
         Verb::Info(info) => Request::Info(info),
         Verb::Fix(fix) => Request::Fix(fix),
+        Verb::Test(test) => Request::Test(test),
+        Verb::Watch(watch) => Request::Watch(watch),
         Verb::Stats(stats) => Request::Stats(stats),
         Verb::Wait(wait) => Request::Wait(wait),
         Verb::Acquire(acquire) => Request::Acquire(acquire),
         Verb::Release(release) => Request::Release(release),
+        Verb::Unlock(unlock) => Request::Unlock(unlock),
         Verb::Update(update) => Request::Update(update),
         Verb::Path(path) => Request::Path(path),
         Verb::Completions(completions) => Request::Completions(completions.shell),
@@ -264,9 +289,10 @@ fn check(request: &Request, arguments: &[OsString]) -> Result<(), Failure> {
         }
         Request::Release(_) => usage::check_no_command(&usage::verb_first(arguments)),
         Request::Update(update) => update.check(),
-        Request::Sql(_) | Request::Info(_) | Request::Fix(_) | Request::Stats(_) => Ok(()),
+        Request::Sql(_) | Request::Info(_) | Request::Fix(_) => Ok(()),
+        Request::Test(_) | Request::Watch(_) | Request::Stats(_) => Ok(()),
         Request::Path(_) => usage::check_no_command(&usage::verb_first(arguments)),
-        Request::Completions(_) | Request::Man(_) => Ok(()),
+        Request::Unlock(_) | Request::Completions(_) | Request::Man(_) => Ok(()),
     }
 }
 

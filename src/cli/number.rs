@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+/// How many may work at a time: each has a thread, a process and descriptors.
+const MOST_CREW: u32 = 400;
+
 /// Why a text is not the number that is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
@@ -11,6 +14,12 @@ pub enum NumberError {
     /// No count.
     #[error("expected a whole number, such as `5`")]
     Count,
+    /// No count of somebody or something.
+    #[error("expected a whole number of at least 1")]
+    Some,
+    /// Too few or too many to be started.
+    #[error("expected a whole number from {0} to {MOST_CREW}")]
+    Crew(u32),
     /// Neither a count nor `inf`.
     #[error("expected a whole number, or `inf`")]
     CountOrInf,
@@ -30,6 +39,30 @@ pub fn exit_code(text: &str) -> Result<u8, NumberError> {
 /// Parses a count.
 pub fn count(text: &str) -> Result<u32, NumberError> {
     number(text, NumberError::Count)
+}
+
+/// Parses a count that is not zero.
+pub fn some(text: &str) -> Result<u32, NumberError> {
+    number(text, NumberError::Some)
+        .and_then(|count| if count > 0 { Ok(count) } else { Err(NumberError::Some) })
+}
+
+/// Parses how many work at a time.
+pub fn crew(text: &str) -> Result<u32, NumberError> {
+    within(text, 1)
+}
+
+/// Parses how many work at a time, which may be nobody.
+pub fn crew_or_none(text: &str) -> Result<u32, NumberError> {
+    within(text, 0)
+}
+
+fn within(text: &str, least: u32) -> Result<u32, NumberError> {
+    let error = NumberError::Crew(least);
+    number(text, error).and_then(|count: u32| match count {
+        _ if (least..=MOST_CREW).contains(&count) => Ok(count),
+        _ => Err(error),
+    })
 }
 
 /// Parses a count; `None` for `inf`.

@@ -14,7 +14,7 @@ use crate::cli::settings::Settings;
 ///
 /// Returns when the locks are free. Commands that joined them are waited for: those that still run
 /// keep everybody else out until they end. All locks that were taken in one call end together,
-/// whichever of their files is named.
+/// whichever of their files is named. Only the user who acquired them, and root, can do this.
 ///
 /// The exit status is 0 when the locks are given back, 1 when there is nothing to give back (the
 /// token is another one's, was released already or has expired; the message says which), and 124

@@ -11,7 +11,8 @@ use crate::cli::settings::Settings;
 /// For each PATH, the current directory if none is given: how many locks were had and how many not,
 /// how long they were waited for and held, and how batches of SQL ended. A directory is searched,
 /// and its databases are summed. The counts are kept beside each database, written after each
-/// release, and never a reason for anything to fail or to wait.
+/// release, and never a reason for anything to fail or to wait. Grants of a key count for its
+/// database, those of `--lock-file PATH` for PATH.
 ///
 /// Examples:
 ///
@@ -34,7 +35,7 @@ pub struct StatsArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
-    /// Forget what was counted, and print it one last time
+    /// Forget what was counted, and print it one last time: no grant is lost or counted twice
     #[arg(long)]
     reset: bool,
 
@@ -76,7 +77,7 @@ impl StatsArgs {
         StatsRequest {
             paths,
             format: self.format,
-            output: self.output,
+            output: self.output.filter(|path| path.as_os_str() != "-"),
             reset: self.reset,
             lock_dir: self.lock_dir.or_else(|| settings.lock_dir.clone()),
         }

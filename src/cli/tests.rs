@@ -230,12 +230,12 @@ fn what_is_wrong_is_said_without_notation() {
         (
             "frobnicate a.db",
             "there is no verb `frobnicate`",
-            "the verbs are exec, sql, info, fix, stats, wait, acquire, release, update, path, completions, man",
+            "the verbs are exec, sql, info, fix, test, watch, stats, wait, acquire, release, unlock, update, path, completions, man",
         ),
         (
             "help nope",
             "there is no verb `nope`",
-            "the verbs are exec, sql, info, fix, stats, wait, acquire, release, update, path, completions, man",
+            "the verbs are exec, sql, info, fix, test, watch, stats, wait, acquire, release, unlock, update, path, completions, man",
         ),
         ("exec '' -- x", "an empty word was given for FILE", "see dbguard exec --help"),
         (

@@ -25,7 +25,8 @@ use crate::outcome::Outcome;
 /// nothing empties FILE.
 ///
 /// With --batch COMMAND is run once for all FILEs. It finds copies of them as its last arguments,
-/// in the order of the FILEs, and changes those; if it succeeds they take the FILEs' places.
+/// called like the FILEs and in their order, and changes those; if it succeeds they take the FILEs'
+/// places.
 ///
 /// FILE is any file but a database, for which `dbguard sql` is there. One that has several names
 /// (hard links) is refused: the others would keep the old content.
@@ -36,7 +37,7 @@ use crate::outcome::Outcome;
 ///   dbguard update --create list.txt -- sh -c 'cat; echo "call Ana"'
 ///   dbguard update steps.csv -- sed 's/^load,.*/load,done/'
 ///   dbguard update --batch open.txt done.txt -- ./finish.sh load
-///   sum=$(sha256sum <app.conf); dbguard update --if-sha256 "${sum%% *}" app.conf -- ./edit.sh
+///   sum=$(sha256sum app.conf); dbguard update --if-sha256 "$sum" app.conf -- ./edit.sh
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(verbatim_doc_comment)]
 #[command(override_usage = "dbguard update [OPTIONS] FILE -- COMMAND [ARG]...
@@ -60,8 +61,8 @@ pub struct UpdateArgs {
 
     /// Change nothing, and exit with 1, unless the SHA-256 of FILE is H
     ///
-    /// H is 64 hexadecimal digits, as sha256sum prints them. It is compared under the lock, before
-    /// COMMAND is run. A missing file counts as empty.
+    /// H is 64 hexadecimal digits, or the line that sha256sum prints. It is compared under the lock,
+    /// before COMMAND is run. A missing file counts as empty.
     #[arg(long, value_name = "H", value_parser = Sha256::from_str, conflicts_with = "batch")]
     if_sha256: Option<Sha256>,
 
@@ -111,13 +112,15 @@ pub struct Sha256(pub [u8; 32]);
 
 /// Why a text is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected 64 hexadecimal digits, as sha256sum prints them")]
+#[error("expected 64 hexadecimal digits, or the line that sha256sum prints")]
 pub struct Sha256Error;
 
 impl FromStr for Sha256 {
     type Err = Sha256Error;
 
     fn from_str(text: &str) -> Result<Self, Sha256Error> {
+        // The name of a file follows, which need not be ours.
+        let text = text.split_once(' ').map_or(text, |(digits, _)| digits);
         let mut bytes = [0; 32];
         if text.len() != 2 * bytes.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(Sha256Error);
@@ -232,7 +235,9 @@ mod tests {
         let text = "E3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         let hash: Sha256 = text.parse().expect("a hash");
         assert_eq!(hash.to_string(), text.to_lowercase());
-        for wrong in ["", "e3b0", &text[1..], &format!("{text}0"), &text.replace('4', "g")] {
+        assert_eq!(format!("{text}  a file.conf").parse(), Ok(hash));
+        let wrong = [format!("{text}0"), text.replace('4', "g"), format!(" {text}")];
+        for wrong in ["", "e3b0", &text[1..]].into_iter().chain(wrong.iter().map(String::as_str)) {
             assert_eq!(wrong.parse::<Sha256>(), Err(Sha256Error), "{wrong}");
         }
         let umlauts = "\u{e4}".repeat(32);

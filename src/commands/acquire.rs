@@ -7,13 +7,13 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::End;
 use super::exec::conflict;
-use super::keeper::{Terms, keep};
+use super::keeper::{HEARD, Terms, keep};
 use super::locking::{Locks, Wish, take};
 use super::voice::Voice;
 use crate::cli::acquire_args::{AcquireRequest, Export};
@@ -23,7 +23,8 @@ use crate::error::Failure;
 use crate::lock::{ClaimId, HELD_VARIABLE, HeldList, Purpose, rfc3339};
 use crate::outcome::Outcome;
 use crate::platform::detach::{Keeper, Side, split};
-use crate::platform::{Liveness, process};
+use crate::platform::errors;
+use crate::platform::process::ProcessHandle;
 
 /// By which `dbguard release` finds the token.
 pub const TOKEN_VARIABLE: &str = "DBGUARD_TOKEN";
@@ -48,14 +49,16 @@ pub fn acquire(
         Ok(locks) => locks,
         Err(failure) => return Ok(conflict(failure, &request.lock, voice)),
     };
-    if let Some((pid, start)) = owner.filter(|(pid, start)| !runs(*pid, *start)) {
-        tracing::debug!(pid, start, "the owner ended while its lock was waited for");
+    if let Err(failure) = demand_use(&locks, request.for_pid.zip(owner.as_ref()), voice) {
         locks.release(voice);
-        return Err(no_such_process(pid));
+        return Err(failure);
     }
     let terms = Terms::new(request.ttl.finite(), owner);
-    match split() {
-        Ok(Side::Keeper(origin)) => Ok(keep(locks, terms, origin, voice)),
+    match split(&HEARD) {
+        Ok(Side::Keeper(origin)) => {
+            drop(github);
+            Ok(keep(locks, terms, origin, voice))
+        }
         Ok(Side::Origin(keeper)) => {
             let answer = Answer::new(&locks, request, &terms, keeper.pid());
             leave(locks, keeper, voice, || answer.tell(request.export, github, voice))
@@ -67,17 +70,36 @@ pub fn acquire(
     }
 }
 
-/// Returns the process that the lock is taken for, with its start time.
-fn owner(pid: u32) -> Result<(u32, u64), Failure> {
-    let start = process::start_time(pid).ok_or_else(|| no_such_process(pid))?;
-    if !runs(pid, start) {
-        return Err(no_such_process(pid));
-    }
-    Ok((pid, start))
+/// Opens the process that the lock is taken for.
+fn owner(pid: u32) -> Result<ProcessHandle, Failure> {
+    let owner =
+        ProcessHandle::open(pid).map_err(|error| match errors::is_of_no_process(&error) {
+            true => no_such_process(pid),
+            false => Failure::new(Outcome::OsError, format!("cannot watch process {pid}"))
+                .caused_by(error),
+        })?;
+    if owner.has_ended() { Err(no_such_process(pid)) } else { Ok(owner) }
 }
 
-fn runs(pid: u32, start: u64) -> bool {
-    process::liveness(pid, Some(start)) != Liveness::Gone
+/// Refuses locks that are of no use once they are left behind: nobody could find them, or the
+/// process ended while they were waited for.
+fn demand_use(
+    locks: &Locks,
+    owner: Option<(u32, &ProcessHandle)>,
+    voice: &Voice,
+) -> Result<(), Failure> {
+    if let Some(guard) = locks.guards.iter().find(|guard| !guard.is_claimed()) {
+        let path = voice.shown(&guard.resource().path);
+        let message = format!("the lock of {path} has no claim: nobody could join or release it");
+        return Err(Failure::new(Outcome::CannotCreate, message).hint(format!(
+            "make `{}` writable, or keep the locks elsewhere with --lock-dir",
+            guard.place().display()
+        )));
+    }
+    match owner {
+        Some((pid, owner)) if owner.has_ended() => Err(no_such_process(pid)),
+        _ => Ok(()),
+    }
 }
 
 fn no_such_process(pid: u32) -> Failure {
@@ -95,7 +117,7 @@ fn leave(
     locks: Locks,
     mut keeper: Keeper,
     voice: &Voice,
-    tell: impl FnOnce() -> Result<End, Failure>,
+    tell: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<End, Failure> {
     if let Err(error) = keeper.until_ready() {
         keeper.dismiss();
@@ -103,16 +125,13 @@ fn leave(
         return Err(cannot_leave(error));
     }
     let told = tell();
-    let is_told = told.as_ref().is_ok_and(|end| end.code == 0);
-    if !is_told {
-        // The keeper gives everything back, with all that belongs to that.
-        locks.hand_over();
-        keeper.dismiss();
-        return told;
-    }
     locks.hand_over();
-    keeper.confirm().map_err(cannot_leave)?;
-    told
+    match told {
+        Ok(()) => keeper.confirm().map_err(cannot_leave)?,
+        // The keeper gives everything back, with all that belongs to that.
+        Err(_) => keeper.dismiss(),
+    }
+    told.map(|()| Outcome::Ok.into())
 }
 
 /// What there is to tell.
@@ -147,7 +166,7 @@ impl Answer {
         export: Option<Export>,
         github: Option<GithubFile>,
         voice: &Voice,
-    ) -> Result<End, Failure> {
+    ) -> Result<(), Failure> {
         if let Some(github) = github {
             github.append(&self.variables())?;
         }
@@ -164,13 +183,10 @@ impl Answer {
         };
         // A reader that went away does not know the token.
         let mut output = io::stdout().lock();
-        match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-            Ok(()) => Ok(Outcome::Ok.into()),
-            Err(error) => {
-                Err(Failure::new(Outcome::IoError, "cannot tell the token, so nothing is locked")
-                    .caused_by(error))
-            }
-        }
+        output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(|error| {
+            Failure::new(Outcome::IoError, "cannot tell the token, so nothing is locked")
+                .caused_by(error)
+        })
     }
 
     fn variables(&self) -> [(&'static str, &String); 2] {
@@ -201,7 +217,8 @@ impl GithubFile {
             return Err(Failure::new(Outcome::Usage, "`--export github` needs GITHUB_ENV")
                 .hint("it is set in the steps of a job; elsewhere use --export sh"));
         };
-        let file = File::options().append(true).create(true).open(&path).map_err(|error| {
+        let opened = File::options().read(true).append(true).create(true).open(&path);
+        let file = opened.map_err(|error| {
             let name = PathBuf::from(&path);
             let message = format!("cannot open GITHUB_ENV, `{}`", name.display());
             Failure::new(Outcome::CannotCreate, message).caused_by(error)
@@ -209,9 +226,19 @@ impl GithubFile {
         Ok(Self(file))
     }
 
+    /// Whether a line was begun and not ended. What cannot be read tells nothing.
+    fn is_amid_a_line(&mut self) -> bool {
+        let mut last = [b'\n'];
+        let read = self.0.seek(SeekFrom::End(-1)).and_then(|_| self.0.read_exact(&mut last));
+        read.is_ok() && last != [b'\n']
+    }
+
     fn append(mut self, variables: &[(&str, &String)]) -> Result<(), Failure> {
-        let lines: String =
-            variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let mut lines = String::new();
+        variables.iter().for_each(|(name, value)| lines.push_str(&format!("{name}={value}\n")));
+        if self.is_amid_a_line() {
+            lines.insert(0, '\n');
+        }
         self.0.write_all(lines.as_bytes()).map_err(|error| {
             Failure::new(Outcome::IoError, "cannot write to the file that GITHUB_ENV names")
                 .caused_by(error)

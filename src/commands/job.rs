@@ -237,6 +237,7 @@ impl Job<'_> {
             environment,
             input: None,
             output: None,
+            errors: None,
             inherit,
             mask,
         }

@@ -4,6 +4,8 @@
 //! It hears two signals: TERM gives the locks back, USR1 means that somebody wrote a wish to extend
 //! them into a claim. Everything else that ends jobs and sessions is fetched and forgotten.
 
+use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use crate::platform::step::step;
 
 /// The signals that are fetched; the last one is how the thread that watches the owner says that it
 /// has ended.
-const SIGNALS: [i32; 6] = [SIGTERM, SIGUSR1, SIGHUP, SIGINT, SIGQUIT, OWNER_ENDED];
+pub const HEARD: [i32; 6] = [SIGTERM, SIGUSR1, SIGHUP, SIGINT, SIGQUIT, OWNER_ENDED];
 
 const OWNER_ENDED: i32 = SIGUSR2;
 
@@ -31,23 +33,30 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_secs(60);
 
 /// Until when locks are kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Terms {
     /// By the clock that nobody sets.
     ends: Option<Duration>,
     /// By the clock on the wall, for people.
     pub expires_ms: Option<u64>,
-    /// The process that they are kept for, with its start time.
-    owner: Option<(u32, u64)>,
+    /// The process that they are kept for.
+    owner: Option<Arc<ProcessHandle>>,
     /// The last wish to extend that was carried out.
     extended: Option<u64>,
 }
 
 impl Terms {
     /// The time begins now.
-    pub fn new(ttl: Option<Duration>, owner: Option<(u32, u64)>) -> Self {
-        let ends = ttl.map(|ttl| steady_time() + ttl);
-        Self { ends, expires_ms: ttl.map(in_wall_time), owner, extended: None }
+    pub fn new(ttl: Option<Duration>, owner: Option<ProcessHandle>) -> Self {
+        let owner = owner.map(Arc::new);
+        let mut terms = Self { ends: None, expires_ms: None, owner, extended: None };
+        terms.end_in(ttl);
+        terms
+    }
+
+    fn end_in(&mut self, ttl: Option<Duration>) {
+        self.ends = ttl.map(|ttl| steady_time() + ttl);
+        self.expires_ms = ttl.map(in_wall_time);
     }
 
     fn left(&self) -> Option<Duration> {
@@ -60,25 +69,36 @@ impl Terms {
         // Without an end there is nothing to extend.
         let Some(wish) = wish.filter(|_| self.ends.is_some()) else { return };
         let ttl = Duration::from_millis(wish.in_ms).min(crate::cli::duration::LONGEST);
-        let owner = self.owner;
-        *self = Self { extended: Some(wish.number), ..Self::new(Some(ttl), owner) };
+        self.end_in(Some(ttl));
+        self.extended = Some(wish.number);
         tracing::info!(ttl = ?ttl, "the lease is extended");
-        self.record(guards);
+        if let Err(error) = self.record(guards) {
+            tracing::warn!("cannot note in the claim that the lease is extended: {error}");
+        }
     }
 
-    fn record(&self, guards: &[Guard]) {
-        guards.iter().for_each(|guard| guard.record_lease(self.expires_ms, self.extended));
+    fn record(&self, guards: &[Guard]) -> io::Result<()> {
+        guards.iter().try_for_each(|guard| guard.record_lease(self.expires_ms, self.extended))
+    }
+
+    fn owner_has_ended(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.has_ended())
     }
 }
 
 /// Keeps the locks to their end.
 pub fn keep(locks: Locks, mut terms: Terms, origin: Origin, voice: &Voice) -> End {
     // Before anybody knows of this process: a signal must not find it unprepared.
-    let watch = Watch::new(&SIGNALS);
-    terms.record(&locks.guards);
-    let is_watched = terms.owner.is_none_or(|(pid, start)| watch_owner(pid, start));
+    let watch = Watch::new(&HEARD);
+    let ready = terms.record(&locks.guards).and_then(|()| watch_owner(&terms));
     step("lease-recorded");
-    if is_watched && origin.is_confirmed() {
+    if let Err(error) = ready {
+        tracing::warn!("cannot keep the locks: {error}");
+        // The other process has them as well, and gives them back.
+        locks.hand_over();
+        return Outcome::OsError.into();
+    }
+    if origin.is_confirmed() {
         step("lease-kept");
         let end = until_it_ends(&watch, &mut terms, &locks.guards);
         tracing::info!(end = end.words(), "the lease ends");
@@ -97,20 +117,21 @@ fn until_it_ends(watch: &Watch, terms: &mut Terms, guards: &[Guard]) -> LeaseEnd
         let wait = left.map(|left| left.min(LONGEST_WAIT));
         match watch.wait(wait).map(|arrival| arrival.signal) {
             Some(SIGTERM) => return LeaseEnd::Released,
-            Some(OWNER_ENDED) if terms.owner.is_some() => return LeaseEnd::OwnerEnded,
+            // Anybody can send it.
+            Some(OWNER_ENDED) if terms.owner_has_ended() => return LeaseEnd::OwnerEnded,
             Some(SIGUSR1) => terms.extend(guards),
             _ => {}
         }
     }
 }
 
-/// Watches a process in a thread, which says by a signal that it has ended. `false` if it cannot be
-/// watched, or has ended already.
-fn watch_owner(pid: u32, start: u64) -> bool {
-    let Ok(Some(handle)) = ProcessHandle::open_started(pid, start) else { return false };
-    let told = thread::Builder::new().name("owner".to_owned()).spawn(move || {
-        while !handle.wait(GLANCE).unwrap_or(true) {}
+/// Watches the owner in a thread, which says by a signal that it has ended.
+fn watch_owner(terms: &Terms) -> io::Result<()> {
+    let Some(owner) = terms.owner.clone() else { return Ok(()) };
+    let watch = thread::Builder::new().name("owner".to_owned()).spawn(move || {
+        // An error says nothing of it.
+        while !owner.wait(GLANCE).unwrap_or(false) {}
         signals::send(std::process::id(), OWNER_ENDED);
     });
-    told.is_ok()
+    watch.map(drop)
 }

@@ -14,6 +14,7 @@ mod keeper;
 mod locking;
 mod logging;
 mod native;
+mod output_file;
 mod path;
 mod program;
 mod release;
@@ -23,9 +24,12 @@ mod sql;
 mod stats;
 mod status;
 mod survivors;
+mod test;
+mod unlock;
 mod update;
 mod voice;
 mod wait;
+mod watch;
 
 use std::env;
 use std::ffi::OsString;
@@ -59,6 +63,9 @@ impl From<Outcome> for End {
 /// Does what the arguments ask for; they begin after the program's name.
 pub fn run(arguments: Vec<OsString>) -> End {
     step("begun");
+    if let Some(end) = test::play(&arguments) {
+        return end;
+    }
     let options = arguments.split(|word| word == "--").next().unwrap_or_default();
     let json = options.iter().any(|word| word == "--json");
     match cli::parse(arguments) {
@@ -95,12 +102,17 @@ fn carry_out(request: Request, settings: &Settings, voice: &Voice) -> Result<End
         Request::Sql(arguments) => sql::sql(arguments.resolve(settings), settings, voice, id),
         Request::Info(arguments) => info::info(arguments.resolve(settings), voice),
         Request::Fix(arguments) => fix::fix(&arguments.resolve(settings), settings, voice, id),
+        Request::Test(arguments) => test::test(&arguments.resolve(settings), settings, voice),
+        Request::Watch(arguments) => {
+            watch::watch(&arguments.resolve(settings), settings, voice, id)
+        }
         Request::Stats(arguments) => stats::stats(&arguments.resolve(settings), voice),
         Request::Wait(arguments) => wait::wait(arguments.resolve(settings), settings, voice, id),
         Request::Acquire(arguments) => {
             acquire::acquire(&arguments.resolve(settings), settings, voice, id)
         }
         Request::Release(arguments) => release::release(&arguments.resolve(settings), voice),
+        Request::Unlock(arguments) => unlock::unlock(&arguments.resolve(settings), voice),
         Request::Update(arguments) => {
             update::update(&arguments.resolve(settings), settings, voice, id)
         }

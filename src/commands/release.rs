@@ -11,13 +11,13 @@ use super::{End, print};
 use crate::cli::release_args::ReleaseRequest;
 use crate::error::Failure;
 use crate::lock::{
-    Extension, Found, HeldList, Keeper, LeaseEnd, Resource, Target, Under, ask_to_extend,
+    Extension, Found, HeldList, LeaseEnd, LeaseKeeper, Resource, Target, Under, ask_to_extend,
     find_lease, rfc3339,
 };
 use crate::outcome::Outcome;
+use crate::platform::host;
 use crate::platform::process::ProcessHandle;
-use crate::platform::signals::{SIGTERM, SIGUSR1};
-use crate::platform::{errors, host};
+use crate::platform::signals::{SIGCONT, SIGTERM, SIGUSR1};
 use crate::report;
 
 /// How long a keeper may take to hear of an extension.
@@ -28,6 +28,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// How many looks there are between two wishes: what two of them write at once may be lost.
 const LOOKS: u32 = 25;
+
+/// Who may ask something of a keeper.
+const OTHERS: &str = "only the user who acquired the lock, and root, can release it";
 
 /// Gives a lease back, or extends it.
 pub fn release(request: &ReleaseRequest, voice: &Voice) -> Result<End, Failure> {
@@ -63,6 +66,12 @@ fn claims(request: &ReleaseRequest) -> Result<Vec<Under>, Failure> {
     Ok(list.entries().to_vec())
 }
 
+/// The process that keeps a lease.
+struct Reached {
+    handle: ProcessHandle,
+    pid: u32,
+}
+
 /// A lease, as it was named.
 struct Lease {
     resource: Resource,
@@ -72,7 +81,7 @@ struct Lease {
 
 impl Lease {
     /// Returns the claim that stands for the lease on this resource, and who keeps it.
-    fn find(&self) -> Result<(&Under, Keeper), Failure> {
+    fn find(&self) -> Result<(&Under, LeaseKeeper), Failure> {
         let mut missed = None;
         for claim in &self.claims {
             let found = find_lease(&self.resource, claim).map_err(|error| {
@@ -96,8 +105,14 @@ impl Lease {
             Found::Ended(LeaseEnd::Released, at) => {
                 no(format!("the lock of {name} was released already, at {}", rfc3339(at)))
             }
-            Found::Ended(end, at) => no(format!("the lock of {name} {}", end.words_at(at)))
-                .hint("take it for longer with --ttl, or extend it before its time is up"),
+            Found::Ended(end, at) => {
+                let failure = no(format!("the lock of {name} {}", end.words_at(at)));
+                match end {
+                    LeaseEnd::Expired => failure
+                        .hint("take it for longer with --ttl, or extend it before its time is up"),
+                    _ => failure,
+                }
+            }
             Found::Dead => {
                 no(format!("the process that kept the lock of {name} was killed: the lock is free"))
             }
@@ -119,21 +134,24 @@ impl Lease {
     }
 
     /// Opens the process that keeps the lease.
-    fn keeper(&self, keeper: &Keeper) -> Result<ProcessHandle, Failure> {
-        let Some((pid, start)) = keeper.process else {
+    fn reach(&self, keeper: &LeaseKeeper) -> Result<Reached, Failure> {
+        let name = &self.name;
+        let Some(pid) = keeper.pid() else {
             let place = match &keeper.party.host {
                 Some(other) if *other != host::host() => format!("on host {other}"),
                 _ => "in another container or PID namespace".to_owned(),
             };
-            let message = format!("the lock of {} is kept by a process {place}", self.name);
+            let message = format!("the lock of {name} is kept by a process {place}");
             return Err(Failure::new(Outcome::Negative, message)
                 .hint("run dbguard release there; the lock ends by itself when its time is up"));
         };
-        match ProcessHandle::open_started(pid, start) {
-            Ok(Some(handle)) => Ok(handle),
-            Ok(None) => Err(self.missed(Found::Dead)),
-            Err(error) => Err(self.cannot_reach(pid, error)),
+        if let Some(handle) = keeper.open().map_err(|error| self.cannot_reach(pid, error))? {
+            return Ok(Reached { handle, pid });
         }
+        // It has ended since we looked, which has its own message; or it may not be seen.
+        self.find()?;
+        let message = format!("cannot see that process {pid} keeps the lock of {name}");
+        Err(Failure::new(Outcome::Permission, message).hint(OTHERS))
     }
 
     fn cannot_reach(&self, pid: u32, error: std::io::Error) -> Failure {
@@ -142,33 +160,31 @@ impl Lease {
             _ => Outcome::OsError,
         };
         let message = format!("cannot reach process {pid}, which keeps the lock of {}", self.name);
-        Failure::new(outcome, message)
-            .caused_by(error)
-            .hint("only the user who acquired the lock, and root, can release it")
+        Failure::new(outcome, message).caused_by(error).hint(OTHERS)
     }
 
-    fn send(&self, handle: &ProcessHandle, pid: u32, signal: i32) -> Result<(), Failure> {
-        match handle.send(signal) {
-            // It has ended by itself meanwhile.
-            Err(error) if errors::is_of_ended_process(&error) => Ok(()),
-            sent => sent.map_err(|error| self.cannot_reach(pid, error)),
-        }
+    /// Sends a signal to the keeper, and wakes it if it is stopped.
+    fn send(&self, keeper: &Reached, signal: i32) -> Result<(), Failure> {
+        // One that has ended by itself meanwhile is told of by the next look.
+        let sent = keeper.handle.signal(signal).and_then(|_| keeper.handle.signal(SIGCONT));
+        sent.map(drop).map_err(|error| self.cannot_reach(keeper.pid, error))
     }
 
     fn release(&self, request: &ReleaseRequest) -> Result<End, Failure> {
         let (_, keeper) = self.find()?;
-        let handle = self.keeper(&keeper)?;
-        let pid = keeper.process.map_or(0, |(pid, _)| pid);
-        self.send(&handle, pid, SIGTERM)?;
+        let keeper = self.reach(&keeper)?;
+        self.send(&keeper, SIGTERM)?;
         let until = request.timeout.finite().map(|limit| Instant::now() + limit);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let ended = handle.wait(left.unwrap_or(HEARING));
-            if ended.map_err(|error| self.cannot_reach(pid, error))? {
+            let ended = keeper.handle.wait(left.unwrap_or(HEARING));
+            if ended.map_err(|error| self.cannot_reach(keeper.pid, error))? {
                 return Ok(Outcome::Ok.into());
             }
             if left.is_some_and(|left| left.is_zero()) {
-                let message = format!("commands that joined the lock of {} still run", self.name);
+                let name = &self.name;
+                let message =
+                    format!("{name} is not free yet: commands that joined its lock still run");
                 return Err(Failure::new(Outcome::Timeout, message)
                     .hint("nobody can join it any more; it is free as soon as they end"));
             }
@@ -182,8 +198,7 @@ impl Lease {
             return Err(Failure::new(Outcome::Negative, message)
                 .hint("it ends with the process that it was taken for"));
         }
-        let handle = self.keeper(&keeper)?;
-        let pid = keeper.process.map_or(0, |(pid, _)| pid);
+        let keeper = self.reach(&keeper)?;
         let number = host::random().map_err(|error| {
             Failure::new(Outcome::OsError, "cannot get random numbers").caused_by(error)
         })?;
@@ -192,20 +207,21 @@ impl Lease {
         for look in 0.. {
             if look % LOOKS == 0 {
                 self.ask(claim, Extension { number, in_ms })?;
-                self.send(&handle, pid, SIGUSR1)?;
+                self.send(&keeper, SIGUSR1)?;
             }
             thread::sleep(PAUSE);
-            let (_, keeper) = self.find()?;
-            if keeper.extended == Some(number) {
-                return Ok(self.tell(&keeper, voice));
+            let (_, now) = self.find()?;
+            if now.extended == Some(number) {
+                return Ok(self.tell(&now, voice));
             }
             if begun.elapsed() > HEARING {
                 break;
             }
         }
-        let message =
-            format!("process {pid}, which keeps the lock of {}, does not answer", self.name);
-        Err(Failure::new(Outcome::OsError, message).hint("is it stopped? see dbguard info"))
+        let (pid, name) = (keeper.pid, &self.name);
+        let message = format!("process {pid}, which keeps the lock of {name}, does not answer");
+        Err(Failure::new(Outcome::OsError, message)
+            .hint(format!("is it frozen, or the disk full? see dbguard info {name}")))
     }
 
     fn ask(&self, claim: &Under, wish: Extension) -> Result<(), Failure> {
@@ -219,7 +235,7 @@ impl Lease {
         }
     }
 
-    fn tell(&self, keeper: &Keeper, voice: &Voice) -> End {
+    fn tell(&self, keeper: &LeaseKeeper, voice: &Voice) -> End {
         let expires = keeper.expires_ms.map(rfc3339);
         if voice.is_json() {
             let path = self.resource.path.to_string_lossy();

@@ -36,6 +36,17 @@ impl Voice {
         Self::new(output)
     }
 
+    /// A voice for work that must not speak in between.
+    pub fn silent() -> Self {
+        let output = Output {
+            format: Format::Text,
+            verbosity: Verbosity::Quiet,
+            color: Color::Never,
+            log_level: LogLevel::Off,
+        };
+        Self::new(output)
+    }
+
     /// The voice that was asked for.
     pub fn new(output: Output) -> Self {
         Self { output, directory: None, said: Mutex::default() }
@@ -138,12 +149,17 @@ impl Voice {
     }
 
     fn has_colour(&self) -> bool {
+        self.has_colour_on(io::stderr().is_terminal())
+    }
+
+    /// Whether there is colour on what is a terminal or is none.
+    pub fn has_colour_on(&self, is_terminal: bool) -> bool {
         match self.output.color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
                 anstyle_query::clicolor_force()
-                    || io::stderr().is_terminal()
+                    || is_terminal
                         && !anstyle_query::no_color()
                         && anstyle_query::term_supports_color()
             }

@@ -6,6 +6,7 @@
 
 mod door;
 mod locks;
+mod staged;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub use door::{Taken, before, undo};
 pub use locks::{Assumed, Policy, clear};
+pub use staged::discard;
 
 /// What was done about something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +56,7 @@ pub struct Item {
     /// Where it is, or was.
     #[serde(serialize_with = "in_words")]
     pub path: PathBuf,
-    /// `claim`, `lock_directory`, `state_directory`, `lock_file` or `database`.
+    /// `claim`, `lock_directory`, `state_directory`, `lock_file`, `unfinished_file` or `database`.
     pub kind: &'static str,
     /// The format of a lock file.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -33,12 +33,12 @@ pub fn hints(seen: &Seen) -> Vec<String> {
     let mut hints = Vec::new();
     let mut add = |hint: Option<String>| hints.extend(hint);
     let holders = seen.guard.holders.iter();
-    holders.clone().for_each(|holder| add(halted(holder)));
+    holders.clone().for_each(|holder| add(halted(holder, seen)));
     holders.clone().for_each(|holder| add(leased(holder, seen)));
-    blockers(seen).for_each(|lock| add(halted(&lock.who)));
+    blockers(seen).for_each(|lock| add(halted(&lock.who, seen)));
     add(commit_waits(seen));
     blockers(seen).for_each(|lock| add(unseen(lock, seen)));
-    blockers(seen).for_each(|lock| add(orphaned(lock)));
+    blockers(seen).for_each(|lock| add(orphaned(lock, seen)));
     blockers(seen).for_each(|lock| add(keeper(lock, seen)));
     seen.native.locks.iter().for_each(|lock| add(replaced(lock)));
     seen.files.iter().for_each(|file| {
@@ -79,14 +79,14 @@ fn leased(party: &Party, seen: &Seen) -> Option<String> {
     })
 }
 
-fn halted(party: &Party) -> Option<String> {
+fn halted(party: &Party, seen: &Seen) -> Option<String> {
     let pid = number(party)?;
     is_halted(party).then(|| {
-        // A stopped process hears of nothing but these two.
         format!(
             "pid {pid} is stopped: waiting will not help; continue it with `kill -CONT {pid}` (or \
-             `fg`), or end it with `kill -KILL {pid}`; one that is being debugged is for its \
-             debugger to continue"
+             `fg`), or end it with `dbguard unlock {}`; one that is being debugged is for its \
+             debugger to continue",
+            typed_again(seen)
         )
     })
 }
@@ -126,13 +126,14 @@ fn unseen(lock: &NativeLock, seen: &Seen) -> Option<String> {
     })
 }
 
-fn orphaned(lock: &NativeLock) -> Option<String> {
+fn orphaned(lock: &NativeLock, seen: &Seen) -> Option<String> {
     let pid = number(&lock.who)?;
     let orphaned = lock.orphaned && lock.terminal.is_none();
     orphaned.then(|| {
         format!(
             "pid {pid} has no terminal and no parent but process 1: a service, or forgotten by \
-             whoever started it; if nobody needs it, `kill {pid}`"
+             whoever started it; if nobody needs it, `dbguard unlock {}` ends it",
+            typed_again(seen)
         )
     })
 }
@@ -305,11 +306,16 @@ fn links(seen: &Seen) -> Option<String> {
 fn busy(seen: &Seen) -> Option<String> {
     let is_held = !seen.guard.holders.is_empty();
     is_held.then(|| {
-        let key = seen.key.as_ref().map(|key| format!("-k {} ", typed(key))).unwrap_or_default();
-        let place = seen.lock_dir.as_ref().map(|place| format!("--lock-dir {place} "));
-        let file = format!("{}{key}{}", place.unwrap_or_default(), seen.typed);
+        let file = typed_again(seen);
         format!("to go next, type: dbguard wait {file}, or dbguard exec -w 10m {file} -- COMMAND")
     })
+}
+
+/// Returns the database with the options that mean this lock of it.
+fn typed_again(seen: &Seen) -> String {
+    let key = seen.key.as_ref().map(|key| format!("-k {} ", typed(key))).unwrap_or_default();
+    let place = seen.lock_dir.as_ref().map(|place| format!("--lock-dir {place} "));
+    format!("{}{key}{}", place.unwrap_or_default(), seen.typed)
 }
 
 fn number(party: &Party) -> Option<u32> {

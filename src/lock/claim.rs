@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
 use crate::platform::step::step;
-use crate::platform::{self, Access, Dir, host, mark, process};
+use crate::platform::{self, Access, Dir, Facts, host, mark, process};
 
 /// A claim longer than this is not ours; reading stops here.
 const LARGEST_BYTES: u64 = 64 * 1024;
@@ -155,6 +155,9 @@ pub struct Record {
     /// The last of those that was carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extended: Option<u64>,
+    /// The claims of dead holders that were cleared before this one was granted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cleared: Vec<String>,
 }
 
 /// The wish that a lease should end later.
@@ -200,6 +203,7 @@ impl Record {
         keep(&mut self.extend, later.extend);
         keep(&mut self.extended, later.extended);
         self.lease |= later.lease;
+        self.cleared.extend(later.cleared);
     }
 
     /// Whether its process numbers mean something here: same boot, same pid namespace.
@@ -324,6 +328,21 @@ impl Seen {
     /// Returns the open file, to wait on.
     pub fn into_file(self) -> File {
         self.file
+    }
+
+    /// Whether somebody holds it still; where that cannot be told, somebody does. Of the look
+    /// nothing stays locked, however long the file is kept open.
+    pub fn is_live(&self) -> bool {
+        match platform::try_lock_shared(&self.file) {
+            // A lock that is not given back here would be taken for life by the next prober.
+            Ok(true) => platform::unlock(&self.file).is_err(),
+            Ok(false) | Err(_) => true,
+        }
+    }
+
+    /// Returns what is known of the file.
+    pub fn facts(&self) -> io::Result<Facts> {
+        platform::facts(&self.file)
     }
 
     /// Reads what the claimant says of itself.

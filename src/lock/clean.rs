@@ -3,15 +3,9 @@
 //! Dead claims go whoever holds the lock: nobody waits on them. `lock` and its directory go only
 //! when the database is gone, nobody has the lock, nobody has used it for a day (a name that never
 //! had a file is a lock, too), and the kernel proves, by a lease, that nobody has it open
-//! (invariant 2). The directory is renamed first and the lease looked at again: who opened `lock`
-//! in between breaks it, and everything is put back. Whoever has only the directory open finds no
-//! `lock` in it, and comes again.
-//!
-//! The order of a removal is such that a crash after any step leaves something that the next
-//! clean-up, or the next user, deals with.
+//! (invariant 2; `removal`).
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,26 +13,22 @@ use std::time::{Duration, SystemTime};
 
 use super::LockError;
 use super::claim::{Look, Seen};
-use super::lease;
 use super::lockdir::{Ledger, LockDir, STATE, entered, open_parent};
 use super::manner::{Manner, ignore_in_git};
 use super::mode::Mode;
 use super::name::encode;
 use super::queue;
+use super::removal::{TRASH, buried, empty, retired};
 use super::settle::{Debt, Settled, Wait, debts};
 use super::stats;
-use crate::platform::lease::Lease;
 use crate::platform::step::{fault, step};
-use crate::platform::{self, Dir, errors, host, try_lock_exclusive, unlock};
+use crate::platform::{self, Dir};
 
 /// A claim that is not locked yet may be this young.
 const CLAIM_GRACE: Duration = Duration::from_secs(10);
 
 /// A lock that was used within this time may be wanted again.
 const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How the name of a directory begins that is being removed.
-const TRASH: &str = ".trash-";
 
 /// What keeps the state out of repositories.
 const IGNORE: &str = ".gitignore";
@@ -97,14 +87,14 @@ pub fn clean(parent: &Path, only: Option<&Path>, dry_run: bool) -> Result<Vec<Cl
     let Some(_) = entered(&directory, STATE, &manner)? else { return Ok(Vec::new()) };
     let list = |name| directory.child_to_list(name);
     let state = list(STATE).map_err(|error| LockError::io("open", &parent.join(STATE), error))?;
-    let names = names_in(&state).map_err(|error| LockError::io("list", state.path(), error))?;
-    let only = only.and_then(Path::file_name).map(|name| encode(name.as_encoded_bytes()));
-    let living = living(parent, only.as_deref());
+    let (names, living) = match only {
+        // Of many that are named one after the other, each would list all the others.
+        Some(only) => alone(only),
+        None => (names_in(&state), living(parent)),
+    };
+    let names = names.map_err(|error| LockError::io("list", state.path(), error))?;
     let mut work = Work { dry_run, cleaned: Vec::new() };
     for (name, _) in names.iter().filter(|(_, is_dir)| *is_dir) {
-        if only.as_ref().is_some_and(|only| only != name) {
-            continue;
-        }
         // A stranger's is not ours to clean.
         let Ok(Some(root)) = entered(&state, name, &manner) else { continue };
         let place = LockDir::as_it_is(root, manner, None);
@@ -123,23 +113,40 @@ pub fn clean(parent: &Path, only: Option<&Path>, dry_run: bool) -> Result<Vec<Cl
                 work.retire(&keys, &key, &keyed, idle);
             }
         }
-        if !living.contains(name) {
-            work.retire(&state, name, &place, idle);
+        // What may be removed is not folded: it would look used.
+        match living.as_ref().is_none_or(|living| living.contains(name)) {
+            true => work.fold(&place),
+            false => work.retire(&state, name, &place, idle),
         }
     }
-    work.leave(&directory, &state, &manner);
+    // Without the one that was named there may be nothing left.
+    if only.is_none() || work.has_removed(Part::Lock) {
+        work.leave(&directory, &state, &manner);
+    }
     Ok(work.cleaned)
 }
 
-/// Returns the names that locks of existing files have; all of them if that cannot be listed.
-fn living(parent: &Path, only: Option<&str>) -> HashSet<String> {
-    let Ok(entries) = fs::read_dir(parent) else {
-        return only.map(str::to_owned).into_iter().collect();
+/// Names, and whether each is a directory.
+pub(super) type Names = Vec<(String, bool)>;
+/// The names that locks of existing files have; all of them if that cannot be known.
+type Living = Option<HashSet<String>>;
+
+/// Returns the one name of a lock, and whether its file exists.
+fn alone(only: &Path) -> (io::Result<Names>, Living) {
+    let name = only.file_name().map(|name| encode(name.as_encoded_bytes())).unwrap_or_default();
+    let living = match platform::facts_of_link(only) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(HashSet::new()),
+        _ => None,
     };
-    entries.flatten().map(|entry| encode(entry.file_name().as_encoded_bytes())).collect()
+    (Ok(vec![(name, true)]), living)
 }
 
-fn names_in(dir: &Dir) -> io::Result<Vec<(String, bool)>> {
+fn living(parent: &Path) -> Living {
+    let entries = fs::read_dir(parent).ok()?;
+    Some(entries.flatten().map(|entry| encode(entry.file_name().as_encoded_bytes())).collect())
+}
+
+pub(super) fn names_in(dir: &Dir) -> io::Result<Names> {
     let mut names = Vec::new();
     dir.each_name(|name, is_dir| names.push((name.to_owned(), is_dir)))?;
     names.sort();
@@ -160,6 +167,10 @@ struct Work {
 impl Work {
     fn tell(&mut self, path: PathBuf, part: Part, fate: Fate) {
         self.cleaned.push(Cleaned { path, part, fate });
+    }
+
+    fn has_removed(&self, part: Part) -> bool {
+        self.cleaned.iter().any(|one| one.part == part && matches!(one.fate, Fate::Removed))
     }
 
     /// Removes the claims of the dead, and nothing else.
@@ -239,6 +250,12 @@ impl Work {
         }
     }
 
+    fn fold(&self, place: &LockDir) {
+        if !self.dry_run {
+            stats::fold_all(place);
+        }
+    }
+
     /// Finishes a removal that a crash cut short.
     fn bury(&mut self, state: &Dir, name: &str, place: &LockDir) {
         let path = state.path().join(name);
@@ -275,132 +292,6 @@ fn idle(place: &LockDir) -> Duration {
     there.map(|name| age(root, name)).min().unwrap_or_default()
 }
 
-/// Tells whether nothing but an unused lock is in a directory, or why it stays; nothing to say of
-/// one that is in use.
-fn empty(place: &LockDir) -> Result<(), &'static str> {
-    let root = &place.root;
-    let is_empty = |dir: &Dir| names_in(dir).is_ok_and(|names| names.is_empty());
-    match &place.ledger {
-        Some(ledger) if is_empty(&ledger.queue) && is_empty(&ledger.held) => {}
-        Some(_) => return Err(""),
-        None if root.facts_of("lock").is_ok() => return Err("its claims cannot be listed"),
-        // It was being made when its maker died.
-        None => {}
-    }
-    let Ok(names) = root.child_to_list(".").and_then(|list| names_in(&list)) else {
-        return Err("it cannot be listed");
-    };
-    let is_known = |(name, is_dir): &(String, bool)| match is_dir {
-        true => matches!(name.as_str(), "queue" | "held" | "keys"),
-        false => {
-            matches!(name.as_str(), "lock" | "ticket" | "fence" | lease::ENDED)
-                || stats::is_ours(name)
-        }
-    };
-    if !names.iter().all(is_known) {
-        return Err("it holds something that is not dbguard's");
-    }
-    if root.child_to_list("keys").is_ok_and(|keys| !is_empty(&keys)) {
-        return Err("");
-    }
-    Ok(())
-}
-
-/// The removal rule. `Kept` with a reason where the proof fails.
-fn retired(container: &Dir, name: &str, place: &LockDir) -> io::Result<Fate> {
-    let Some(lock) = place.existing_lock()? else {
-        return discarded(container, name, place);
-    };
-    if !try_lock_exclusive(&lock)? {
-        return Ok(Fate::Kept(String::new()));
-    }
-    let kept = |reason: &str| {
-        unlock(&lock)?;
-        Ok(Fate::Kept(reason.to_owned()))
-    };
-    // Whoever has used it meanwhile was before our lock, or is after it.
-    if !place.still_names(&lock)? || empty(place).is_err() {
-        return kept("");
-    }
-    step("clean-locked");
-    let lease = match Lease::take(&lock) {
-        Ok(Some(lease)) => lease,
-        Ok(None) => return kept("somebody has its lock open"),
-        Err(_) => return kept("nothing proves here that nobody has its lock open"),
-    };
-    step("clean-leased");
-    let trash = format!("{TRASH}{:016x}", host::random()?);
-    fault("clean-rename")?;
-    match container.rename_to_free(OsStr::new(name), OsStr::new(&trash)) {
-        Err(error) if errors::is_open_inside(&error) => {
-            return kept("it cannot be renamed here while its lock is held");
-        }
-        renamed => renamed?,
-    }
-    step("clean-renamed");
-    if !lease.is_unbroken() {
-        // It is not removed yet, so nobody has noticed; if somebody made a new one meanwhile, the
-        // old one is nobody's any more.
-        drop(container.rename_to_free(OsStr::new(&trash), OsStr::new(name)));
-        return kept("somebody opened its lock");
-    }
-    emptied(place)?;
-    drop(lease);
-    container.remove_child(&trash)?;
-    Ok(Fate::Removed)
-}
-
-/// Finishes what is in the trash already: nobody finds it by name, but somebody who opened it
-/// before may still be about to open the lock in it.
-fn buried(state: &Dir, trash: &str, place: &LockDir) -> io::Result<Fate> {
-    let Some(lock) = place.existing_lock()? else {
-        return discarded(state, trash, place);
-    };
-    if !try_lock_exclusive(&lock)? {
-        return Ok(Fate::Kept("somebody has its lock".to_owned()));
-    }
-    match Lease::take(&lock) {
-        Ok(Some(_lease)) => emptied(place)?,
-        Ok(None) => return Ok(Fate::Kept("somebody has its lock open".to_owned())),
-        Err(error) => return Err(error),
-    }
-    state.remove_child(trash)?;
-    Ok(Fate::Removed)
-}
-
-/// Removes a directory without a lock: nobody can be in it.
-fn discarded(container: &Dir, name: &str, place: &LockDir) -> io::Result<Fate> {
-    emptied(place)?;
-    container.remove_child(name)?;
-    Ok(Fate::Removed)
-}
-
-/// Removes everything of ours by name, `lock` last of the files. What is not empty stays.
-fn emptied(place: &LockDir) -> io::Result<()> {
-    let mut counts: Vec<String> = names_in(&place.root.child_to_list(".")?)?
-        .into_iter()
-        .map(|(name, _)| name)
-        .filter(|name| stats::is_ours(name))
-        .collect();
-    counts.extend([lease::ENDED, "ticket", "fence", "lock"].map(str::to_owned));
-    for file in &counts {
-        fault("clean-file")?;
-        missing_is_fine(place.root.remove(file))?;
-        step("clean-file");
-    }
-    for directory in ["queue", "held", "keys"] {
-        missing_is_fine(place.root.remove_child(directory))?;
-    }
-    Ok(())
-}
-
-fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
 /// Cleans the claims of the locks in a directory that `--lock-dir` names. Whether their databases
 /// exist cannot be told there, so their directories stay.
 ///
@@ -424,6 +315,7 @@ pub fn clean_lock_dir(directory: &Path, dry_run: bool) -> Result<Vec<Cleaned>, L
                 work.sweep(&keyed);
             }
         }
+        work.fold(&place);
     }
     Ok(work.cleaned)
 }

@@ -32,8 +32,8 @@ impl Call<'_> {
         held_already: bool,
     ) -> Result<Option<Granted>, LockError> {
         step("granted");
-        let recovered = match self.check() {
-            Ok(Some(recovered)) => recovered,
+        let cleared = match self.check() {
+            Ok(Some(cleared)) => cleared,
             refused => {
                 self.withdraw(ticket);
                 if !held_already {
@@ -45,15 +45,16 @@ impl Call<'_> {
         step("settled");
         let fence = self.count_fence();
         step("fenced");
-        let claim = self.claim(ticket);
+        let recovered = cleared.len();
+        let claim = self.claim(ticket, cleared);
         step("held");
         Ok(Some(Granted { fence, claim, recovered }))
     }
 
     /// Whether we may run: the lock we hold is the one with the name, what we joined still
-    /// stands, and nothing of a dead holder works on. Returns how many dead holders there were;
-    /// `None`: everything is taken anew.
-    fn check(&self) -> Result<Option<usize>, LockError> {
+    /// stands, and nothing of a dead holder works on. Returns the claims of dead holders that were
+    /// cleared; `None`: everything is taken anew.
+    fn check(&self) -> Result<Option<Vec<String>>, LockError> {
         let named = self.level.place.still_names(self.lock);
         let path = self.level.place.lock_path();
         let current = named.map_err(|error| LockError::io("look at", &path, error))?;
@@ -64,13 +65,13 @@ impl Call<'_> {
     }
 
     /// Deals with what dead holders left: waits for their commands and joined calls.
-    fn settle(&self) -> Result<usize, LockError> {
-        let Some(ledger) = self.ledger() else { return Ok(0) };
+    fn settle(&self) -> Result<Vec<String>, LockError> {
+        let Some(ledger) = self.ledger() else { return Ok(Vec::new()) };
         let debts = settle::debts(ledger, self.mode);
         if debts.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
-        let count = debts.len();
+        let cleared = debts.iter().map(|debt| debt.id().to_string()).collect();
         deadlock::refuse_own_descent(&debts, &self.resource.path)?;
         let failed = |error| LockError::io("settle what is left of", &self.resource.path, error);
         let mut open = Vec::new();
@@ -81,7 +82,7 @@ impl Call<'_> {
             }
         }
         if open.is_empty() {
-            return Ok(count);
+            return Ok(cleared);
         }
         self.standing().leftover = open.iter().find_map(|debt| debt.command).map(|(pid, _)| pid);
         if self.request.patience.nonblock {
@@ -90,7 +91,7 @@ impl Call<'_> {
         self.vigil(None, |vigil| {
             open.iter().try_for_each(|debt| self.wait_out(vigil, debt, ledger))
         })?;
-        Ok(count)
+        Ok(cleared)
     }
 
     fn wait_out(&self, vigil: &Vigil<'_>, debt: &Debt, ledger: &Ledger) -> Result<(), LockError> {
@@ -138,7 +139,7 @@ impl Call<'_> {
     }
 
     /// Moves the claim of the queue to `held/`, or makes a new one there.
-    fn claim(&self, ticket: Option<Ticket>) -> Option<Claim> {
+    fn claim(&self, ticket: Option<Ticket>, cleared: Vec<String>) -> Option<Claim> {
         let ledger = self.ledger()?;
         if self.request.purpose != Purpose::Hold {
             self.withdraw(ticket);
@@ -151,7 +152,7 @@ impl Call<'_> {
             if present && ledger.queue.rename(&queued, &ledger.held, &name).is_ok() {
                 // Only for people to read.
                 let acquired_ms = Some(now_ms());
-                drop(ticket.claim.write(&Record { acquired_ms, ..Record::default() }));
+                drop(ticket.claim.write(&Record { acquired_ms, cleared, ..Record::default() }));
                 return Some(ticket.claim);
             }
         }
@@ -160,6 +161,10 @@ impl Call<'_> {
         match made.and_then(|claim| claim.ok_or_else(in_use)) {
             Ok(claim) => {
                 self.introduce(&claim, now_ms());
+                if !cleared.is_empty() {
+                    // Only for people to read.
+                    drop(claim.write(&Record { cleared, ..Record::default() }));
+                }
                 Some(claim)
             }
             Err(error) => {

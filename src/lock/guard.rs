@@ -172,11 +172,14 @@ impl Guard {
     /// Notes in the claims which command runs, so that a successor can wait for it even if its
     /// descriptors are closed (S7). The command may be this very process.
     pub fn record_command(&self, pid: u32) {
-        self.record(pid, Record::default());
+        // Only an aid for the case that everything else failed.
+        if let Err(error) = self.record(pid, Record::default()) {
+            tracing::warn!("cannot note the command in the claim: {error}");
+        }
     }
 
     /// Notes in the claims which process keeps them alive, and what else there is to say.
-    pub(super) fn record(&self, pid: u32, more: Record) {
+    pub(super) fn record(&self, pid: u32, more: Record) -> io::Result<()> {
         let record = Record {
             start: process::start_time(std::process::id()),
             boot: process::boot_id(),
@@ -185,12 +188,14 @@ impl Guard {
             child_start: process::start_time(pid),
             ..more
         };
-        for claim in self.holds.iter().filter_map(|hold| hold.claim.as_ref()) {
-            // Only an aid for the case that everything else failed.
-            if let Err(error) = claim.write_last(&record) {
-                tracing::warn!("cannot note the command in the claim: {error}");
-            }
-        }
+        let claims = self.holds.iter().filter_map(|hold| hold.claim.as_ref());
+        // One that cannot be written says nothing of the others.
+        claims.map(|claim| claim.write_last(&record)).fold(Ok(()), io::Result::and)
+    }
+
+    /// Whether every one of its locks has a claim, by which others see who holds it.
+    pub fn is_claimed(&self) -> bool {
+        self.holds.iter().all(|hold| hold.claim.is_some())
     }
 
     /// Whether any of its locks was not to be had at once. Only a wait leaves time for the path to

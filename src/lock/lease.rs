@@ -24,8 +24,9 @@ use super::mode::Mode;
 use super::party::{claimant, rfc3339};
 use super::resource::Resource;
 use crate::error::Party;
-use crate::platform::step::step;
-use crate::platform::{self, Access, host};
+use crate::platform::process::ProcessHandle;
+use crate::platform::step::{fault, step};
+use crate::platform::{self, Access, FileId, holders, host};
 
 /// How the leases of a lock ended, one a line, the latest last.
 pub(super) const ENDED: &str = "leases.log";
@@ -43,6 +44,8 @@ pub enum LeaseEnd {
     Expired,
     /// The process ended that it was taken for.
     OwnerEnded,
+    /// Its keeper was killed, as somebody found out who came later.
+    KeeperKilled,
 }
 
 /// The end of one lease.
@@ -59,11 +62,30 @@ pub struct Keeper {
     /// How it is shown to people.
     pub party: Party,
     /// Its process id and start time, if they mean something here.
-    pub process: Option<(u32, u64)>,
+    process: Option<(u32, u64)>,
+    /// The claim it has to keep alive.
+    claim: FileId,
     /// When it ends by itself, milliseconds since 1970.
     pub expires_ms: Option<u64>,
     /// The last wish to extend it that was carried out.
     pub extended: Option<u64>,
+}
+
+impl Keeper {
+    /// Returns its process id, if that means something here.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.map(|(pid, _)| pid)
+    }
+
+    /// Opens its process, for a signal. `None` if that process is not seen to keep the claim alive.
+    ///
+    /// What the claim says can be anybody's writing, and a signal ends most processes: it is the
+    /// kernel that has to say so. It does not of other users' processes.
+    pub fn open(&self) -> io::Result<Option<ProcessHandle>> {
+        let Some((pid, start)) = self.process else { return Ok(None) };
+        let handle = ProcessHandle::open_started(pid, start)?;
+        Ok(handle.filter(|_| holders::holds(pid, self.claim)))
+    }
 }
 
 /// What there is of a lease.
@@ -84,9 +106,13 @@ pub enum Found {
 impl Guard {
     /// Notes in the claims that this process keeps the lock, until when, and which wish to extend
     /// it was the last.
-    pub fn record_lease(&self, expires_ms: Option<u64>, extended: Option<u64>) {
+    ///
+    /// # Errors
+    /// A claim cannot be written: nobody could find this process.
+    pub fn record_lease(&self, expires_ms: Option<u64>, extended: Option<u64>) -> io::Result<()> {
+        fault("lease")?;
         let more = Record { lease: true, expires_ms, extended, ..Record::default() };
-        self.record(std::process::id(), more);
+        self.record(std::process::id(), more)
     }
 
     /// Returns the wish to extend the lease that somebody wrote into one of its claims.
@@ -102,34 +128,34 @@ impl Guard {
 
     /// Notes how the lease ends, for those who ask when it is gone. Failing costs them the reason.
     pub fn note_end(&self, end: LeaseEnd) {
-        for hold in &self.holds {
-            let ended = Ended { id: hold.id.to_string(), end, at_ms: now_ms() };
-            if let Err(error) = note(hold.place(), &ended) {
-                tracing::warn!("cannot note how the lease ends: {error}");
-            }
-        }
+        self.holds.iter().for_each(|hold| note_end(hold.place(), hold.id, end));
         step("lease-noted");
     }
 
-    /// Whether it is joined to a lease, which can end before what runs under it does.
+    /// Whether it is joined to a lease, which can end before what runs under it does, or has
+    /// already.
     pub fn is_leased(&self) -> bool {
         let above = self.holds.iter().flat_map(|hold| &hold.level.above);
         above.into_iter().any(|(place, name)| match look(place, name) {
-            Look::Live(seen) => seen.record().lease,
-            _ => false,
+            Look::Live(seen) | Look::Dead(seen) => seen.record().lease,
+            Look::Gone => end_of_claim(place, name).is_some(),
+            Look::Hidden => false,
         })
     }
 
-    /// Returns how a lease ended that this is joined to, unless somebody gave it back: whoever does
-    /// that waits for what is joined.
+    /// Returns how a lease ended that this is joined to, if what runs under it has to end as well.
     pub fn lost_lease(&self) -> Option<LeaseEnd> {
         let above = self.holds.iter().flat_map(|hold| &hold.level.above);
         let ended = above.filter_map(|(place, name)| match look(place, name) {
             Look::Live(_) | Look::Hidden => None,
-            Look::Gone | Look::Dead(_) => end_of(place, name.rsplit_once('.')?.0),
+            Look::Gone | Look::Dead(_) => end_of_claim(place, name),
         });
-        ended.map(|(end, _)| end).find(|end| *end != LeaseEnd::Released)
+        ended.map(|(end, _)| end).find(|end| end.ends_commands())
     }
+}
+
+fn end_of_claim(place: &LockDir, name: &str) -> Option<(LeaseEnd, u64)> {
+    end_of(place, name.rsplit_once('.')?.0)
 }
 
 fn look(place: &LockDir, name: &str) -> Look {
@@ -148,9 +174,10 @@ pub fn find_lease(resource: &Resource, claim: &Under) -> Result<Found, LockError
         let name = held_name(id, mode);
         match look(&place, &name) {
             Look::Live(seen) => {
-                let record = seen.record();
-                let party = claimant(seen, &place.path().join("held").join(&name), mode);
-                return Ok(told(record, party));
+                let (record, claim) = (seen.record(), seen.facts());
+                let path = place.path().join("held").join(&name);
+                let claim = claim.map_err(|error| LockError::io("look at", &path, error))?;
+                return Ok(told(record, claim.id, claimant(seen, &path, mode)));
             }
             Look::Dead(_) => found = Found::Dead,
             Look::Gone | Look::Hidden => {}
@@ -159,13 +186,14 @@ pub fn find_lease(resource: &Resource, claim: &Under) -> Result<Found, LockError
     Ok(end_of(&place, &claim.id).map_or(found, |(end, at_ms)| Found::Ended(end, at_ms)))
 }
 
-fn told(record: Record, party: Party) -> Found {
+fn told(record: Record, claim: FileId, party: Party) -> Found {
     if !record.lease {
         return Found::Command(Box::new(party));
     }
     let is_here = record.host == host::host() && record.is_of_here();
     Found::Kept(Box::new(Keeper {
         process: record.child.zip(record.child_start).filter(|_| is_here),
+        claim,
         expires_ms: record.expires_ms,
         extended: record.extended,
         party,
@@ -233,6 +261,21 @@ fn inner(place: &LockDir, name: &str) -> Result<Option<LockDir>, LockError> {
     opened.map_err(|error| LockError::io("open", &place.path().join("held").join(name), error))
 }
 
+/// Notes that the keeper of this lease was killed, unless it had noted another end before.
+pub(super) fn note_killed(place: &LockDir, id: ClaimId) {
+    if end_of(place, &id.to_string()).is_none() {
+        note_end(place, id, LeaseEnd::KeeperKilled);
+    }
+}
+
+/// Notes how the lease with this id ended. Failing costs others the reason.
+fn note_end(place: &LockDir, id: ClaimId, end: LeaseEnd) {
+    let ended = Ended { id: id.to_string(), end, at_ms: now_ms() };
+    if let Err(error) = note(place, &ended) {
+        tracing::warn!("cannot note how the lease ended: {error}");
+    }
+}
+
 fn note(place: &LockDir, ended: &Ended) -> io::Result<()> {
     let mut file = match place.root.open_file(ENDED, Access::Append) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -272,7 +315,14 @@ impl LeaseEnd {
             Self::Released => "was released",
             Self::Expired => "expired",
             Self::OwnerEnded => "ended with the process that it was taken for",
+            Self::KeeperKilled => "was lost when its keeper was killed, as was noticed",
         }
+    }
+
+    /// Whether commands that joined it are ended. Whoever gave it back waits for them, and when its
+    /// keeper was killed the next holder does.
+    fn ends_commands(self) -> bool {
+        matches!(self, Self::Expired | Self::OwnerEnded)
     }
 
     /// Returns the same with the time at which it happened.

@@ -47,11 +47,14 @@ impl HeldList {
         &self.entries
     }
 
-    /// Adds a claim, innermost.
+    /// Adds the claim of a lock that was taken, innermost. Others on that very lock are gone: a live
+    /// one would have been joined. They are dropped, or a shell that locks again and again would
+    /// fill its environment.
     pub fn push(&mut self, entry: Under) {
-        if !self.entries.contains(&entry) {
-            self.entries.push(entry);
-        }
+        // Paths that are no text look alike.
+        let is_sure = !entry.at.contains(char::REPLACEMENT_CHARACTER);
+        self.entries.retain(|other| *other != entry && !(is_sure && other.at == entry.at));
+        self.entries.push(entry);
     }
 }
 
@@ -140,10 +143,7 @@ pub fn descend(
         if !mode.fits_under(outer) {
             return Err(LockError::Deadlock {
                 path: path.to_path_buf(),
-                reason: format!(
-                    "it is held shared by this command's own ancestor (pid {})",
-                    id.pid
-                ),
+                reason: format!("it is held shared by {}", whose(&level.place, id)),
                 hint: "take the outer lock exclusively, or do not write inside it",
             });
         }
@@ -153,6 +153,14 @@ pub fn descend(
         level.above.push((outer_place, held_name(id, outer)));
     }
     Ok(level)
+}
+
+fn whose(place: &LockDir, id: ClaimId) -> String {
+    let held = place.ledger.as_ref().and_then(|ledger| find_live(&ledger.held, id));
+    match held.is_some_and(|(_, seen)| seen.record().lease) {
+        true => "the dbguard acquire that this command joined".to_owned(),
+        false => format!("this command's own ancestor (pid {})", id.pid),
+    }
 }
 
 fn joinable(place: &LockDir, held: &HeldList) -> Option<(ClaimId, Mode)> {

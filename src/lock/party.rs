@@ -12,7 +12,7 @@ use super::lockdir::LockDir;
 use super::mode::Mode;
 use crate::error::Party;
 use crate::platform::lock_table::{LockKind, LockMode};
-use crate::platform::{self, Liveness, holders, host, process};
+use crate::platform::{self, FileId, Liveness, holders, host, process};
 
 /// More than this nobody reads.
 const MOST_NAMED: usize = 64;
@@ -40,42 +40,44 @@ fn by_claim(place: &LockDir) -> Vec<Party> {
     names.truncate(MOST_NAMED);
     let named = names.into_iter().filter_map(|(name, id, mode)| {
         let Look::Live(seen) = Seen::look(&ledger.held, &name) else { return None };
-        let path = ledger.held.path().join(&name);
-        Some(describe(id, mode, &seen.record(), || holding_claim(seen.into_file(), &path)))
+        let (record, file) = (seen.record(), seen.facts().ok()?.id);
+        // Our own look must not be in the answer of the kernel.
+        drop(seen);
+        Some(describe(id, mode, &record, || keeper(file, &ledger.held.path().join(&name))))
     });
     named.collect()
 }
 
 /// Describes whoever a live claim belongs to.
 pub fn claimant(seen: Seen, path: &Path, mode: Mode) -> Party {
-    let record = seen.record();
-    match ClaimId::parse(&record.id) {
-        Some(id) => describe(id, mode, &record, || holding_claim(seen.into_file(), path)),
-        // It says nothing of itself; the kernel knows who keeps it.
-        None => match holding_claim(seen.into_file(), path) {
-            Some(pid) => of_process(pid, mode),
-            None => Party {
-                mode: mode.word(),
-                process_state: "unknown",
-                via: "claim",
-                ..Party::default()
-            },
-        },
+    let (record, file) = (seen.record(), seen.facts().map(|facts| facts.id).unwrap_or_default());
+    // Our own look must not be in the answer of the kernel.
+    drop(seen);
+    recorded(&record, file, path, mode)
+}
+
+/// Describes whoever a live claim says that it belongs to. `file` is the claim's, which this process
+/// must not have locked.
+pub fn recorded(record: &Record, file: FileId, path: &Path, mode: Mode) -> Party {
+    if let Some(id) = ClaimId::parse(&record.id) {
+        return describe(id, mode, record, || keeper(file, path));
     }
+    // It says nothing of itself; the kernel knows who keeps it.
+    let unknown = || Party { process_state: "unknown", ..Party::default() };
+    let by_kernel = keeper(file, path);
+    let party = by_kernel.map_or_else(unknown, |pid| of_process(pid, mode));
+    Party { mode: mode.word(), via: if by_kernel.is_some() { "kernel" } else { "claim" }, ..party }
 }
 
 /// Asks the kernel who keeps a claim alive.
-fn holding_claim(claim: File, path: &Path) -> Option<u32> {
-    let id = platform::facts(&claim).ok()?.id;
-    // Our own look must not be in the answer.
-    drop(claim);
-    holders::holders_of(id, path).ok()?.into_iter().find_map(|holder| holder.pid)
+fn keeper(file: FileId, path: &Path) -> Option<u32> {
+    holders::holders_of(file, path).ok()?.into_iter().find_map(|holder| holder.pid)
 }
 
 /// Describes a claimant. The command line is read from the living process and only if it is
 /// surely the one that is meant; where neither claimant nor command lives, or the claim says
 /// nothing, `keeper` tells who keeps the claim alive.
-fn describe(
+pub(super) fn describe(
     id: ClaimId,
     mode: Mode,
     record: &Record,

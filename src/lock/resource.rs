@@ -164,10 +164,14 @@ fn place(path: &Path, target: &Target) -> Result<Place, LockError> {
     let lock_file = target.lock_file.is_some().then(|| whole.clone());
     Ok(match &target.lock_dir {
         Some(dir) => {
-            let parent_hash = hash(parent.as_os_str().as_encoded_bytes());
-            let name = format!("{name}-{parent_hash:016x}");
+            let name = name + &lock_dir_suffix(parent);
             Place { parent: canonicalize(dir)?, name, in_lock_dir: true, lock_file }
         }
         None => Place { parent: parent.to_path_buf(), name, in_lock_dir: false, lock_file },
     })
+}
+
+/// Returns what stands after the name of a lock in a `--lock-dir`: it tells directories apart.
+pub(super) fn lock_dir_suffix(parent: &Path) -> String {
+    format!("-{:016x}", hash(parent.as_os_str().as_encoded_bytes()))
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::claim::{
     ClaimId, Look, Record, Seen, held_name, inner_name, parse_held_name, parse_inner_name,
 };
+use super::lease;
 use super::lockdir::{Ledger, LockDir};
 use super::mode::Mode;
 use super::vigil::{Blocked, Vigil};
@@ -30,6 +31,8 @@ pub struct Debt {
     id: ClaimId,
     /// The command that was running, and when it started.
     pub command: Option<(u32, u64)>,
+    /// The claim was a lease, and its keeper was killed.
+    lease: bool,
 }
 
 /// Whether something is dealt with.
@@ -73,14 +76,20 @@ pub fn debts(ledger: &Ledger, mode: Mode) -> Vec<Debt> {
     let mut debts: Vec<_> =
         claims.into_iter().filter_map(|(id, held)| dead(ledger, id, held)).collect();
     inners.retain(|id| !debts.iter().any(|debt| debt.id == *id) && !is_live(ledger, *id));
-    debts.extend(inners.into_iter().map(|id| Debt { claim: None, id, command: None }));
+    debts.extend(inners.into_iter().map(|id| Debt {
+        claim: None,
+        id,
+        command: None,
+        lease: false,
+    }));
     debts
 }
 
 fn dead(ledger: &Ledger, id: ClaimId, mode: Mode) -> Option<Debt> {
     let name = held_name(id, mode);
     let Look::Dead(seen) = Seen::look(&ledger.held, &name) else { return None };
-    Some(Debt { claim: Some(name), id, command: command(&seen.record()) })
+    let record = seen.record();
+    Some(Debt { claim: Some(name), id, command: command(&record), lease: record.lease })
 }
 
 fn is_live(ledger: &Ledger, id: ClaimId) -> bool {
@@ -91,7 +100,7 @@ fn is_live(ledger: &Ledger, id: ClaimId) -> bool {
 
 /// Returns the command of a dead holder if it still runs. Without its start time nothing proves
 /// that a process is the one.
-fn command(record: &Record) -> Option<(u32, u64)> {
+pub(super) fn command(record: &Record) -> Option<(u32, u64)> {
     let child = record.child.filter(|_| record.is_of_here())?;
     let start = record.child_start?;
     (process::liveness(child, Some(start)) != Liveness::Gone).then_some((child, start))
@@ -101,6 +110,11 @@ impl Debt {
     /// Returns the name in `held/` that it shows by.
     pub fn name(&self) -> String {
         self.claim.clone().unwrap_or_else(|| inner_name(self.id))
+    }
+
+    /// Returns which claim it was.
+    pub fn id(&self) -> ClaimId {
+        self.id
     }
 
     /// Deals with it: the command has ended, and no joined call that conflicts with `mode` runs.
@@ -118,6 +132,9 @@ impl Debt {
             }
         }
         if let Some(name) = &self.claim {
+            if self.lease {
+                lease::note_killed(place, self.id);
+            }
             // What may not be removed is litter: its lock is free, so nobody joins it.
             drop(ledger.held.remove(name));
         }

@@ -15,7 +15,7 @@ use super::mode::Mode;
 use super::name::{decode, encode};
 use super::party::{claimant, holding};
 use super::queue;
-use super::resource::Resource;
+use super::resource::{Resource, lock_dir_suffix};
 use crate::error::Party;
 use crate::platform::Dir;
 
@@ -124,21 +124,43 @@ pub fn mode_of(holders: &[Party]) -> Option<Mode> {
 
 /// Returns the files of a directory that have a lock.
 pub fn locked_in(parent: &Path) -> Vec<PathBuf> {
-    let names: HashSet<String> = locks_in(parent).into_iter().collect();
+    files_with(parent, &locks_in(parent))
+}
+
+/// Returns the names that have a lock in a directory, of files that exist and of others.
+pub fn named_in(parent: &Path) -> Vec<PathBuf> {
+    names_with(parent, locks_in(parent))
+}
+
+/// Returns the names in some directories, given by their canonical paths, that have their lock in a
+/// `--lock-dir`, of files that exist and of others.
+pub fn named_in_lock_dir(lock_dir: &Path, parents: &[PathBuf]) -> Vec<PathBuf> {
+    let locks = directories_in(Dir::open(lock_dir), ".");
+    let of = |parent: &PathBuf| {
+        let suffix = lock_dir_suffix(parent);
+        let own = locks.iter().filter_map(|name| name.strip_suffix(&suffix));
+        names_with(parent, own.map(str::to_owned).collect())
+    };
+    parents.iter().flat_map(of).collect()
+}
+
+fn files_with(parent: &Path, locks: &HashSet<String>) -> Vec<PathBuf> {
+    if locks.is_empty() {
+        return Vec::new();
+    }
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     let locked =
-        entries.filter(|entry| names.contains(&encode(entry.file_name().as_encoded_bytes())));
+        entries.filter(|entry| locks.contains(&encode(entry.file_name().as_encoded_bytes())));
     let mut files: Vec<PathBuf> = locked.map(|entry| entry.path()).collect();
     files.sort();
     files
 }
 
-/// Returns the names that have a lock in a directory, of files that exist and of others.
-pub fn named_in(parent: &Path) -> Vec<PathBuf> {
-    let mut files = locked_in(parent);
+fn names_with(parent: &Path, locks: HashSet<String>) -> Vec<PathBuf> {
+    let mut files = files_with(parent, &locks);
     let name = |file: &PathBuf| encode(file.file_name().unwrap_or_default().as_encoded_bytes());
     let known: HashSet<String> = files.iter().map(name).collect();
-    let others = locks_in(parent).into_iter().filter(|name| !known.contains(name));
+    let others = locks.into_iter().filter(|name| !known.contains(name));
     // A name that was cut cannot be read back.
     let others = others.map(|name| (decode(&name), name));
     let others = others.filter(|(text, name)| encode(text.as_bytes()) == *name);
@@ -147,14 +169,18 @@ pub fn named_in(parent: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the names of the directories of locks.
-fn locks_in(parent: &Path) -> Vec<String> {
-    let mut names = Vec::new();
+fn locks_in(parent: &Path) -> HashSet<String> {
+    directories_in(Dir::open(parent), STATE)
+}
+
+/// Returns the names of the directories in one of a directory.
+fn directories_in(parent: io::Result<Dir>, name: &str) -> HashSet<String> {
+    let mut names = HashSet::new();
     // What cannot be listed has no names.
-    if let Ok(state) = Dir::open(parent).and_then(|parent| parent.child_to_list(STATE)) {
-        drop(state.each_name(|name, is_dir| {
+    if let Ok(inside) = parent.and_then(|parent| parent.child_to_list(name)) {
+        drop(inside.each_name(|name, is_dir| {
             if is_dir {
-                names.push(name.to_owned());
+                names.insert(name.to_owned());
             }
         }));
     }

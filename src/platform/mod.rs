@@ -17,12 +17,13 @@
 //! | the beginning of the process | [`entry`] |
 //! | starting a command | [`programs`], [`spawn`] |
 //! | a process that stays behind | [`detach`] |
-//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`] |
+//! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`], [`lock_watch`] |
 //! | who merely has a file open | [`openers`] |
 //! | that nobody has a file open | [`lease`] |
 //! | where a file is | [`file_system`] |
 //! | a database, opened without a trace | [`sniff`] |
 //! | who and where we are | [`host`] |
+//! | each kind of lock, tried out on a scratch file | [`trial`] |
 //! | steps for crash tests | [`step`], [`steps`] |
 //! | DuckDB, which is linked in (feature `duckdb`) | `duckdb` |
 
@@ -42,10 +43,13 @@ pub use unix::{
     entry, errors,
     file::{
         Facts, FileId, canonical, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, may_write, share_lock, takes_bytes, try_lock_exclusive,
-        try_lock_shared, unlock,
+        lock_exclusive, lock_shared, loses_reader, may_write, share_lock, takes_bytes,
+        try_lock_exclusive, try_lock_shared, unlock,
     },
-    handles::{Lent, lend, make_temporary, open_to_append, open_to_sync, sync_directory},
+    handles::{
+        Lent, NOWHERE, lend, make_new, make_temporary, make_temporary_directory, open_to_append,
+        open_to_sync, sync_directory,
+    },
     host, mark, programs, signals, spawn, steps,
 };
 
@@ -53,7 +57,8 @@ pub use unix::{
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process, sniff,
+    ask, file_system, held_locks, holders, lease, lock_table, lock_watch, openers, portrait,
+    process, sniff, trial,
 };
 
 #[cfg(windows)]
@@ -67,13 +72,16 @@ pub use windows::{
     entry, errors,
     file::{
         Facts, FileId, canonical, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, may_write, share_lock, takes_bytes, try_lock_exclusive,
-        try_lock_shared, unlock,
+        lock_exclusive, lock_shared, loses_reader, may_write, share_lock, takes_bytes,
+        try_lock_exclusive, try_lock_shared, unlock,
     },
     file_system,
-    handles::{Lent, lend, make_temporary, open_to_append, open_to_sync, sync_directory},
-    held_locks, holders, host, lease, lock_table, mark, openers, portrait, process, programs,
-    signals, sniff, spawn, steps,
+    handles::{
+        Lent, NOWHERE, lend, make_new, make_temporary, make_temporary_directory, open_to_append,
+        open_to_sync, sync_directory,
+    },
+    held_locks, holders, host, lease, lock_table, lock_watch, mark, openers, portrait, process,
+    programs, signals, sniff, spawn, steps, trial,
 };
 
 #[cfg(not(any(target_os = "linux", windows)))]

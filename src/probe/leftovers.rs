@@ -13,11 +13,22 @@ use crate::stale::{self, Kind, Rule};
 /// What stands in the middle of the name of something that is being taken away.
 pub const ASIDE: &str = ".dbguard-stale.";
 
+/// How the name begins of what `dbguard update` makes beside a file; random letters follow.
+pub const UPDATE: &str = ".dbguard-update-";
+
+/// The same of `--output`.
+pub const OUTPUT: &str = ".dbguard-output-";
+
+/// How many random letters.
+const LETTERS: usize = 6;
+
 /// Something worth a look.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Candidate {
     /// A removal that was cut short.
     Aside(PathBuf),
+    /// What dbguard was writing beside a file, or a directory with a copy of it.
+    Staged(PathBuf),
     /// The state of dbguard in this directory.
     State(PathBuf),
     /// Perhaps the lock file of another tool.
@@ -53,8 +64,8 @@ pub fn leftovers_below(directory: &Path, search: &Search<'_>) -> Leftovers {
     let walk = WalkBuilder::new(directory)
         .standard_filters(false)
         .same_file_system(!search.crosses)
-        // A state directory is found as such, and not searched.
-        .filter_entry(|entry| entry.depth() < 2 || parent_name(entry) != Some(STATE))
+        // A state directory is found as such, and not searched; copies are nobody's locks.
+        .filter_entry(|entry| entry.depth() < 2 || !parent_name(entry).is_some_and(is_ours))
         .build_parallel();
     walk.run(|| {
         Box::new(|entry| {
@@ -83,6 +94,16 @@ fn parent_name(entry: &DirEntry) -> Option<&str> {
     entry.path().parent()?.file_name()?.to_str()
 }
 
+fn is_ours(name: &str) -> bool {
+    name == STATE || is_staged(name)
+}
+
+fn is_staged(name: &str) -> bool {
+    let random = [UPDATE, OUTPUT].into_iter().find_map(|prefix| name.strip_prefix(prefix));
+    let is_random = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    random.is_some_and(|text| text.len() == LETTERS && is_random(text))
+}
+
 fn kind_of(entry: &DirEntry) -> Option<Kind> {
     let kind = entry.file_type()?;
     match (kind.is_file(), kind.is_dir(), kind.is_symlink()) {
@@ -106,6 +127,9 @@ pub fn candidate(
     }
     if name.contains(ASIDE) {
         return Some(Candidate::Aside(path.to_path_buf()));
+    }
+    if is_staged(name) && kind != Kind::Link {
+        return Some(Candidate::Staged(path.to_path_buf()));
     }
     if kind == Kind::File
         && let Some(database) = database_of(path, name)

@@ -8,14 +8,18 @@ mod guard_look;
 mod leftovers;
 mod native_look;
 mod native_wait;
+mod sampler;
 mod search;
 mod sight;
 mod survey;
 mod symptoms;
 
-pub use leftovers::{ASIDE, Candidate, Leftovers, Search, candidate, leftovers_below};
+pub use leftovers::{
+    ASIDE, Candidate, Leftovers, OUTPUT, Search, UPDATE, candidate, leftovers_below,
+};
 pub use native_look::{Busy, Impossible, Look, look};
 pub use native_wait::{NativeError, describe, party, wait_for_native};
-pub use search::{Found, databases_below};
+pub use sampler::Sampler;
+pub use search::{Found, databases_below, directories_below, locks_below};
 pub use sight::{Evidence, Machine};
 pub use survey::{Wish, survey};

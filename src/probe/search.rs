@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ignore::{WalkBuilder, WalkState};
+use ignore::{DirEntry, WalkBuilder, WalkState};
 
+use super::leftovers::{Candidate, Search, leftovers_below};
 use super::native_look::recognise_directory;
-use crate::lock::STATE;
+use crate::lock::{self, STATE};
 use crate::native::{self, Engine};
 use crate::platform::sniff::{Sniffed, open_unnoticed};
 
@@ -26,6 +27,19 @@ pub struct Found {
     pub databases: Vec<PathBuf>,
     /// How many files and directories could not be read.
     pub unreadable: u64,
+}
+
+/// Returns the directories of a tree, its root among them, without those of dbguard's state. Other
+/// file systems are not entered; what cannot be read is passed over.
+pub fn directories_below(directory: &Path) -> Vec<PathBuf> {
+    let walk = WalkBuilder::new(directory)
+        .standard_filters(false)
+        .same_file_system(true)
+        .filter_entry(|entry| {
+            entry.file_name() != STATE && entry.file_type().is_some_and(|kind| kind.is_dir())
+        })
+        .build();
+    walk.flatten().map(DirEntry::into_path).collect()
 }
 
 /// Searches a directory, with as many threads as there are processors.
@@ -68,6 +82,26 @@ pub fn databases_below(directory: &Path, crosses: bool) -> Found {
     let mut databases = found.into_inner().expect("no panic in a search");
     databases.sort();
     Found { databases, unreadable: unreadable.into_inner() }
+}
+
+/// Returns the files below a directory that have a lock of dbguard's; with `lock_dir`, those whose
+/// locks are there.
+pub fn locks_below(directory: &Path, lock_dir: Option<&Path>) -> Found {
+    if let Some(lock_dir) = lock_dir {
+        // Locks are told apart by the canonical path.
+        let root = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
+        let databases = lock::named_in_lock_dir(lock_dir, &directories_below(&root));
+        return Found { databases, unreadable: 0 };
+    }
+    let seen = AtomicU64::new(0);
+    let search = Search { crosses: false, is_pid_file: &|_| false, seen: &seen };
+    let found = leftovers_below(directory, &search);
+    let states = found.candidates.into_iter().filter_map(|candidate| match candidate {
+        Candidate::State(parent) => Some(parent),
+        _ => None,
+    });
+    let databases = states.flat_map(|parent| lock::named_in(&parent)).collect();
+    Found { databases, unreadable: found.unreadable }
 }
 
 fn is_database(path: &Path) -> io::Result<bool> {

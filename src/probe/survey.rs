@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::guard_look::guard;
-use super::native_look::{look, recognise_directory};
+use super::native_look::{Busy, look, recognise_directory};
 use super::symptoms::{confirm, grouped, half_locked, lockless, pinned};
 use crate::error::Party;
 use crate::escape::escaped;
@@ -103,7 +103,7 @@ fn typed(path: &Path, shown: &str) -> String {
 }
 
 /// Returns the engine and the first bytes of a database, or why they cannot be read.
-fn recognise(path: &Path) -> (Engine, Vec<u8>, Option<io::Error>) {
+pub(super) fn recognise(path: &Path) -> (Engine, Vec<u8>, Option<io::Error>) {
     match open_unnoticed(path) {
         Ok(Sniffed::File(mut file)) => {
             let mut head = vec![0; native::HEAD_BYTES];
@@ -157,7 +157,7 @@ fn filesystem(path: &Path) -> FileSystem {
 }
 
 /// Returns the files of a database that engines lock.
-fn files(engine: Engine, path: &Path) -> Vec<(Place, PathBuf)> {
+pub(super) fn files(engine: Engine, path: &Path) -> Vec<(Place, PathBuf)> {
     let mut files = vec![(Place::Main, path.to_path_buf())];
     for (role, path) in beside(engine, path) {
         let place = match role {
@@ -240,6 +240,15 @@ fn unlisted(engine: Engine, path: &Path, seen: &mut Seen) {
         }
         return;
     };
+    if let Some(lock) = asked(busy, path, is_held) {
+        seen.native.locks.insert(0, lock);
+        seen.native.state = NativeState::Held;
+    }
+}
+
+/// Returns the lock that a question met, unless the lock table has it; `is_held` is whether that
+/// has any that keep somebody out.
+pub(super) fn asked(busy: Busy, path: &Path, is_held: bool) -> Option<NativeLock> {
     let (kind, meaning, blocks) = match busy.pid {
         _ if busy.ask == Ask::LmdbWriter => {
             ("futex", "has a write transaction open", Blocks::Writers)
@@ -254,10 +263,10 @@ fn unlisted(engine: Engine, path: &Path, seen: &mut Seen) {
             }
         }
         // The lock table has it.
-        _ => return,
+        _ => return None,
     };
     let is_exclusive = kind == "futex" || blocks == Blocks::All;
-    let lock = NativeLock {
+    Some(NativeLock {
         raw_pid: if busy.pid.is_some() { 0 } else { busy.raw_pid.into() },
         kind,
         file: busy.file.to_string_lossy().into_owned(),
@@ -265,9 +274,7 @@ fn unlisted(engine: Engine, path: &Path, seen: &mut Seen) {
         blocks,
         of_engine: true,
         ..described(busy.pid.unwrap_or(0), is_exclusive, busy.pid.is_some())
-    };
-    seen.native.locks.insert(0, lock);
-    seen.native.state = NativeState::Held;
+    })
 }
 
 /// Whether flocks count on such a file: nobody is told of those outside his PID namespace.
@@ -275,7 +282,7 @@ fn locked_by_flock(engine: Engine) -> bool {
     matches!(engine, Engine::Bbolt | Engine::Redb | Engine::Unknown)
 }
 
-fn span(held: &HeldLock) -> Span {
+pub(super) fn span(held: &HeldLock) -> Span {
     let family = match held.lock.kind {
         LockKind::Flock => Family::Flock,
         LockKind::Ofd => Family::Ofd,
@@ -286,7 +293,7 @@ fn span(held: &HeldLock) -> Span {
     Span { family, write, start: held.lock.start, end: held.lock.end }
 }
 
-fn kind(kind: LockKind) -> &'static str {
+pub(super) fn kind(kind: LockKind) -> &'static str {
     match kind {
         LockKind::Posix => "posix",
         LockKind::Ofd => "ofd",
@@ -297,7 +304,7 @@ fn kind(kind: LockKind) -> &'static str {
 }
 
 /// Describes a process; with `wholly` its ancestors too.
-fn described(pid: u32, write: bool, wholly: bool) -> NativeLock {
+pub(super) fn described(pid: u32, write: bool, wholly: bool) -> NativeLock {
     let mode = if write { "exclusive" } else { "shared" };
     let Some(seen) = portrait(pid).filter(|_| pid != 0) else {
         let who = Party { pid, mode, process_state: "unknown", via: "kernel", ..Party::default() };

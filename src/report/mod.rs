@@ -11,6 +11,6 @@ mod words;
 
 pub use crate::escape::escaped;
 pub use failure::{failure_in_json, failure_in_words};
-pub use party::described;
+pub use party::{as_process, described};
 pub use waiting::{waiting_in_json, waiting_in_width, waiting_in_words};
 pub use words::{duration, shown_path};

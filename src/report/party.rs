@@ -30,6 +30,21 @@ pub fn described(party: &Party) -> String {
     in_words(party, user, LONGEST_COMMAND, Facts::All)
 }
 
+/// Returns `process 4711 (python etl.py, user ana, holding for 3m 12s)`, or `running for` where only
+/// that is known.
+pub fn as_process(party: &Party) -> String {
+    let mut facts = vec![command(party, LONGEST_COMMAND)];
+    facts.extend(party.user.as_ref().map(|user| format!("user {}", text(user))));
+    if matches!(party.process_state, "stopped" | "zombie") {
+        facts.push(party.process_state.to_owned());
+    }
+    facts.extend(party.label.as_ref().map(|label| format!("\"{}\"", text(label))));
+    let does = if party.via == "kernel" { "running" } else { "holding" };
+    let age = party.for_ms.map(|for_ms| duration(Duration::from_millis(for_ms)));
+    facts.extend(age.map(|age| format!("{does} for {age}")));
+    format!("process {} ({})", party.child_pid.unwrap_or(party.pid), facts.join(", "))
+}
+
 /// Returns `python etl.py (pid 4711, ana) for 3m 12s` with at most so many characters of the
 /// command.
 pub fn briefly(party: &Party, command: usize) -> String {
@@ -116,7 +131,7 @@ fn command(party: &Party, longest: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_COMMAND, briefly, described};
+    use super::{LONGEST_COMMAND, as_process, briefly, described};
     use crate::error::Party;
 
     fn ana() -> Party {
@@ -134,6 +149,14 @@ mod tests {
     #[test]
     fn a_holder_is_named_with_its_command_user_and_age() {
         assert_eq!(described(&ana()), "python etl.py (pid 4711, user ana) for 3m 12s");
+    }
+
+    #[test]
+    fn a_process_is_told_by_its_number_first() {
+        let told = as_process(&ana());
+        assert_eq!(told, "process 4711 (python etl.py, user ana, holding for 3m 12s)");
+        let told = as_process(&Party { via: "kernel", ..ana() });
+        assert_eq!(told, "process 4711 (python etl.py, user ana, running for 3m 12s)");
     }
 
     #[test]

@@ -31,6 +31,12 @@ pub use recovery::{Recovers, check, recover};
 pub use rules::Plan;
 pub use value::{Cell, Column, Sink, Voice};
 
+/// Whether SQLite is built in.
+pub const HAS_SQLITE: bool = cfg!(feature = "sqlite");
+
+/// Whether DuckDB is built in.
+pub const HAS_DUCKDB: bool = cfg!(feature = "duckdb");
+
 /// Starts SQLite.
 ///
 /// # Errors

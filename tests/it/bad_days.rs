@@ -99,6 +99,23 @@ fn l11_a_full_disk_means_the_bare_kernel_lock() {
     }
 }
 
+/// A count that did not fit under `ulimit -f` ended dbguard with SIGXFSZ, after a command that had
+/// done well. The command itself meets the limit as ever.
+#[test]
+fn a_limit_on_the_size_of_files_costs_the_count_and_nothing_else() {
+    let scene = Scene::new();
+    scene.make_state("a.db");
+    fs::write(scene.state("a.db", "stats.log"), "-\n".repeat(4000)).expect("it is ours");
+    let limited = |command: &str| {
+        let script = format!("ulimit -f 4; exec \"$DBGUARD\" exec a.db -- {command}");
+        scene.shell(&script).run()
+    };
+    limited("true").expect(0).silent();
+    limited("sh -c 'exec head -c 100000 /dev/zero >big'").expect(153);
+    limited("sh -c 'exit 7'").expect(7).silent();
+    scene.assert_free("a.db");
+}
+
 /// Exclusion itself never degrades: where locks do not work, nothing is run.
 #[test]
 fn unsupported_locks_are_69_and_never_pretended() {

@@ -11,7 +11,7 @@ use crate::scene::{Scene, have};
 use crate::sql_crew::{database, python};
 
 /// What is to stay as it is: times in nanoseconds, mode, content.
-type Trace = BTreeMap<PathBuf, (i64, i64, i64, i64, u32, Option<Vec<u8>>)>;
+pub type Trace = BTreeMap<PathBuf, (i64, i64, i64, i64, u32, Option<Vec<u8>>)>;
 
 fn trace(directory: &Path, found: &mut Trace) {
     for entry in fs::read_dir(directory).expect("it can be read") {
@@ -28,7 +28,8 @@ fn trace(directory: &Path, found: &mut Trace) {
     }
 }
 
-fn traced(scene: &Scene) -> Trace {
+/// Returns what everything in the scene is like.
+pub fn traced(scene: &Scene) -> Trace {
     let mut found = Trace::new();
     trace(&scene.path(""), &mut found);
     found

@@ -245,8 +245,8 @@ const STOPPED: &str = "\
     (EXCLUSIVE); blocks all\n\
     \n\
     hint: pid N is stopped: waiting will not help; continue it with `kill -CONT N` (or `fg`), \
-    or end it with `kill -KILL N`; one that is being debugged is for its debugger to \
-    continue";
+    or end it with `dbguard unlock a.db`; one that is being debugged is for its debugger \
+    to continue";
 
 const PENDING: &str = "\
     busy: python3 client.py (pid N, user U, running for T) waits to commit until readers finish \

@@ -79,7 +79,8 @@ fn more_time_can_be_asked_for() {
     assert!(holder["expires_in_ms"].as_u64() > Some(3_000_000), "{holder:#}");
     assert_eq!(holder["lease"], true);
     // The same way back: it ends sooner than it would have.
-    lease.release().words(["--extend", "0.1"]).run().expect(0);
+    // It may have ended before whoever asked looks at it again.
+    lease.release().words(["--extend", "0.1"]).run().expect_any(&[0, 1]);
     lease.until_ended();
     lease.release().words(["--extend", "1h"]).run().expect(1).says("expired at");
 }
@@ -131,7 +132,7 @@ fn a_killed_keeper_leaves_the_lock_to_the_next() {
     try_lock(&scene).run().expect(75);
     assert_eq!(step.end().code, Some(0));
     scene.assert_free("a.db");
-    lease.release().run().expect(1).says("no lock of a.db with this token");
+    lease.release().run().expect(1).says("its keeper was killed");
 }
 
 /// Between the copy of the process and the printed token nobody knows of the lock.
@@ -228,4 +229,18 @@ fn the_list_of_ends_stays_short() {
     lease.release().run().expect(0);
     assert!(fs::metadata(&list).expect("it is there").size() < 1_000);
     lease.release().run().expect(1).says("was released already");
+}
+
+/// Who has lost the token can still end it, and is told of the gentler way.
+#[test]
+fn unlock_ends_a_lock_whose_token_is_lost() {
+    let scene = Scene::new();
+    let lease = Lease::take(&scene, &["a.db"]);
+    let asked = scene.dbguard(["unlock", "a.db"]).run().expect(64);
+    asked.says("(dbguard acquire --json a.db, user").says("dbguard release a.db --token TOKEN");
+    try_lock(&scene).run().expect(75);
+    scene.dbguard(["unlock", "--yes", "a.db"]).run().expect(0);
+    lease.until_ended();
+    lease.release().run().expect(1).says("was released already");
+    scene.assert_free("a.db");
 }

@@ -35,8 +35,10 @@
 //! | `info_traps` | answers of `dbguard info` that were wrong once, each with its story |
 //! | `lease` | `dbguard acquire` and `release`: a lock between the steps of a script |
 //! | `lease_end` | each end of such a lock, and what those hear who joined it |
+//! | `lease_traps` | defects of both that were found and mended, each with its story |
 //! | `lifetime` | whose processes count, limits over retries, survivors |
 //! | `stats` | every grant is counted once, and counting never makes anything fail |
+//! | `stats_traps` | defects of `dbguard stats` that were found and mended, each with its story |
 //! | `status_file` | paths that an option must not name, and what is written where |
 //! | `words` | what is said of a wait, a guess, an interruption, and in a log |
 //! | `codes` | every exit code and message, for real |
@@ -53,15 +55,24 @@
 //! | `sql_terminal` | Ctrl-C and other signals during a batch, and the progress line |
 //! | `sql_traps` | defects that were found and mended, each with its story |
 //! | `sql_values` | every kind of value in every format, against SQLite's own shell |
+//! | `unlock` | `dbguard unlock` ends those who hold a database, all of them or nobody, and nobody else |
+//! | `unlock_outside` | `dbguard unlock` at a terminal, and holders that it may not end |
 //! | `update` | `dbguard update`: its recipes, by fifty processes each, and what stays of a file |
 //! | `update_crash` | `dbguard update` killed at every step, interrupted, on full disks, beside foreign writers |
 //! | `update_refused` | files that `dbguard update` does not take, and permissions |
+//! | `update_traps` | defects of `dbguard update` that were found and mended, and what `fix` clears of it |
+//! | `prove` | `dbguard test`: it proves what it says, and it can fail |
+//! | `prove_ends` | `dbguard test` interrupted and killed: what stays behind |
+//! | `watch` | `dbguard watch`: events, their order and what they say, `--until` |
+//! | `watch_acts` | `dbguard watch`: `--exec`, `--fix`, slow and absent readers, bad inputs |
+//! | `watch_terminal` | `dbguard watch` on a terminal: keys, signals, and what is left behind |
 //! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
 //!
 //! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools,
 //! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `fix_crew` those of `fix`,
-//! `lease_crew` those of the locks that `acquire` takes, `fix_tools` the tools whose locks `fix` clears, `actor` the parts that this
+//! `lease_crew` those of the locks that `acquire` takes, `watch_crew` those of `watch`, `fix_tools`
+//! the tools whose locks `fix` clears, `actor` the parts that this
 //! very binary plays as a command, `pty` the terminal, `tests/peers` programs that others wrote
 //! the libraries of. Steps of dbguard are reached through hooks that exist only with
 //! `--features test-hooks`; without them (and where a tool such as `flock` is missing) a test
@@ -105,12 +116,15 @@ mod intervals;
 mod lease;
 mod lease_crew;
 mod lease_end;
+mod lease_traps;
 mod leftovers;
 mod lifetime;
 mod native;
 mod native_look;
 mod nested;
 mod process;
+mod prove;
+mod prove_ends;
 mod pty;
 mod queue;
 mod readme;
@@ -130,13 +144,21 @@ mod sql_terminal;
 mod sql_traps;
 mod sql_values;
 mod stats;
+mod stats_traps;
 mod status_file;
 mod storm;
 mod storm_crew;
 mod supervise;
 mod terminal;
 mod trust;
+mod unlock;
+mod unlock_outside;
 mod update;
 mod update_crash;
 mod update_refused;
+mod update_traps;
+mod watch;
+mod watch_acts;
+mod watch_crew;
+mod watch_terminal;
 mod words;

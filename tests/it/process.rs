@@ -215,6 +215,11 @@ impl Process {
         String::from_utf8_lossy(&fs::read(&self.stdout).unwrap_or_default()).into_owned()
     }
 
+    /// Returns the file that its standard output goes to.
+    pub fn stdout_path(&self) -> PathBuf {
+        self.stdout.clone()
+    }
+
     /// Returns what it has written to standard error so far.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.stderr).unwrap_or_default()).into_owned()

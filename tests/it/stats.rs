@@ -166,6 +166,8 @@ fn a_directory_sums_its_databases_and_names_without_a_file_count() {
         "{text}"
     );
     stats(&scene, &["missing.db"]).run().expect(66).says("there is no `missing.db`");
+    scene.file("metrics.db", "");
+    stats(&scene, &["metric.db"]).run().expect(66).says("there is metrics.db");
 }
 
 #[test]
@@ -239,5 +241,39 @@ fn prometheus_reads_it() {
     scene.run("python3", ["-c", program]).run().expect(0).answers(name);
     // What cannot be written is an error, and the old file stays.
     let words = ["--format", "prometheus", "--output", "missing/metrics.prom", name];
-    stats(&scene, &words).run().expect(73);
+    stats(&scene, &words).run().expect(66);
+}
+
+/// What was counted is added up by whoever clears up, not only by a thousandth writer.
+#[test]
+fn fix_folds_what_was_counted_and_loses_nothing() {
+    let scene = Scene::new();
+    scene.file("a.db", "");
+    let one = || scene.dbguard(["exec", "a.db", "--", "true"]);
+    let count = || counted(&scene, "a.db")["acquisitions"]["exclusive"].clone();
+    let [log, sum] = ["stats.log", "stats.sum"].map(|name| scene.state("a.db", name));
+    (0..3).for_each(|_| drop(one().run().expect(0)));
+    scene.dbguard(["fix", "--dry-run"]).run().expect(0);
+    assert!(log.exists() && !sum.exists(), "{}", scene.describe());
+    for words in [&["fix"][..], &["fix", "a.db"]] {
+        scene.dbguard(words).run().expect(0).answers("nothing was left behind").silent();
+        assert!(!log.exists() && sum.exists(), "{}", scene.describe());
+        one().run().expect(0);
+    }
+    assert_eq!(count(), 5);
+    if !crate::scene::have_hooks() {
+        return;
+    }
+    // A line that is being written while it is folded is added the next time.
+    let mut slow = one().env("DBGUARD_TEST_STOP_AT", "stats-opened").spawn();
+    slow.until_stopped();
+    scene.dbguard(["fix"]).run().expect(0);
+    assert_eq!(count(), 5);
+    slow.resume();
+    slow.wait().expect(0);
+    assert_eq!(count(), 6);
+    scene.dbguard(["fix"]).run().expect(0);
+    let left = crate::scene::names(&scene.state("a.db", ""));
+    assert!(!left.iter().any(|name| name.contains("fold")), "{}", scene.describe());
+    assert_eq!(count(), 6);
 }

@@ -58,6 +58,10 @@ struct Left {
     log: Option<Log>,
 }
 
+/// Before a database is touched, nobody may even have it open. To know that takes a search through
+/// all processes.
+const WITH_OPENERS: Wish<'_> = Wish { openers: true, key: None, lock_dir: None };
+
 impl Doctor<'_> {
     /// Looks at a database, and has it brought in order if a crash left something.
     pub(super) fn treat(&self, path: &Path) -> Option<Item> {
@@ -76,15 +80,20 @@ impl Doctor<'_> {
                 return Some(kept(Standing::Unknown, reason));
             }
         }
-        let (resource, seen) = match self.look(path) {
-            Ok(looked) => looked,
-            Err(failure) => return Some(kept(Standing::Unknown, &failure.message)),
+        let unseen = |failure: Failure| kept(Standing::Unknown, &failure.message);
+        let seen = match self.look(path, Wish::default()) {
+            Ok((_, seen)) => seen,
+            Err(failure) => return Some(unseen(failure)),
         };
         if let Some(warning) = seen.files.iter().find(|file| file.warns) {
             return Some(kept(Standing::Unknown, &warning.meaning));
         }
         let Some(which) = which(&seen) else { return self.without_engine(&seen, &kept) };
         let left = left(&seen)?;
+        let (resource, seen) = match self.look(path, WITH_OPENERS) {
+            Ok(looked) => looked,
+            Err(failure) => return Some(unseen(failure)),
+        };
         if let Some(user) = guarded(&seen).or_else(|| in_use(&seen)) {
             return Some(kept(Standing::Live, &user));
         }
@@ -124,7 +133,7 @@ impl Doctor<'_> {
                 None => lock::locked_in(parent),
             };
             for path in files {
-                let Ok((_, seen)) = self.look(&path) else { continue };
+                let Ok((_, seen)) = self.look(&path, Wish::default()) else { continue };
                 if seen.guard.holders.is_empty() && seen.blocks == Blocks::None {
                     continue;
                 }
@@ -143,13 +152,12 @@ impl Doctor<'_> {
         items
     }
 
-    fn look(&self, path: &Path) -> Result<(Resource, Seen), Failure> {
+    fn look(&self, path: &Path, wish: Wish<'_>) -> Result<(Resource, Seen), Failure> {
         let lock_dir = self.request.lock_dir.clone();
         let target = Target { file: path.to_path_buf(), lock_dir, ..Target::default() };
         let resource = Resource::resolve(&target)
             .map_err(|error| Failure::new(Outcome::IoError, error.to_string()))?;
         let shown = self.voice.shown(&resource.path);
-        let wish = Wish { openers: true, ..Wish::default() };
         let seen = survey(&resource, &shown, wish);
         Ok((resource, seen))
     }
@@ -221,7 +229,7 @@ impl Doctor<'_> {
         left: &Left,
     ) -> Result<Treated, String> {
         let path = &resource.path;
-        let (_, seen) = self.look(path).map_err(|failure| failure.message)?;
+        let (_, seen) = self.look(path, WITH_OPENERS).map_err(|failure| failure.message)?;
         if let Some(user) = in_use(&seen) {
             return Ok(Treated::Live(user));
         }

@@ -7,7 +7,7 @@ mod databases;
 mod looking;
 mod tell;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
@@ -19,7 +19,7 @@ use super::{End, print};
 use crate::cli::fix_args::FixRequest;
 use crate::cli::settings::Settings;
 use crate::error::Failure;
-use crate::fix::{Action, Assumed, Item, Policy, Standing, Taken, before, clear, undo};
+use crate::fix::{Action, Assumed, Item, Policy, Standing, Taken, before, clear, discard, undo};
 use crate::lock::{self, ClaimId, Cleaned, Fate, Part};
 use crate::outcome::Outcome;
 use crate::platform;
@@ -38,6 +38,35 @@ pub fn fix(
     if request.list_formats {
         return Ok(print(&tell::formats(voice)));
     }
+    let treated = treat(request, settings, voice, id)?;
+    let printed = print(&tell::answer(&treated.items, request.dry_run, voice));
+    if printed.code != 0 {
+        return Ok(printed);
+    }
+    let is_left = |item: &Item| match item.action {
+        Action::Failed | Action::WouldRemove | Action::WouldRecover => true,
+        Action::Kept => request.strict && item.verdict == Standing::Unknown,
+        Action::Removed | Action::Recovered => item.verdict == Standing::Damaged,
+    };
+    let is_left = treated.items.iter().any(is_left) || request.strict && treated.is_hidden;
+    Ok(if is_left { Outcome::Negative } else { Outcome::Ok }.into())
+}
+
+/// What became of everything that was named.
+pub(super) struct Treated {
+    /// Things that were looked at, sorted by name.
+    pub(super) items: Vec<Item>,
+    /// Whether there may be more that could not be looked at.
+    is_hidden: bool,
+}
+
+/// Clears everything that was named, and prints nothing but warnings.
+pub(super) fn treat(
+    request: &FixRequest,
+    settings: &Settings,
+    voice: &Voice,
+    id: ClaimId,
+) -> Result<Treated, Failure> {
     let patterns = patterns(&request.patterns)?;
     let is_pid_file = |path: &Path| {
         let name = path.file_name().map(Path::new);
@@ -55,6 +84,7 @@ pub fn fix(
     let policy = Policy { dry_run: request.dry_run, assumed: &assumed, is_pid_file: &is_pid_file };
     let mut items = Vec::new();
     found.asides.iter().for_each(|path| items.extend(aside(path, &mut found.locks, request)));
+    items.extend(found.staged.iter().filter_map(|path| staged(path, request)));
     items.extend(clear(&found.locks.iter().cloned().collect::<Vec<_>>(), &policy));
     for (parent, only) in &found.states {
         items.extend(state(parent, only.as_deref(), request));
@@ -63,29 +93,18 @@ pub fn fix(
     for database in &found.databases {
         items.extend(doctor.treat(database));
     }
-    for holder in doctor.holders(&found.states) {
-        if items.iter().all(|item| item.path != holder.path || item.kind != holder.kind) {
-            items.push(holder);
-        }
-    }
+    let told: HashSet<_> = items.iter().map(|item| (item.path.clone(), item.kind)).collect();
+    let holders = doctor.holders(&found.states).into_iter();
+    items.extend(holders.filter(|holder| !told.contains(&(holder.path.clone(), holder.kind))));
     items.sort_by(|one, other| one.path.cmp(&other.path));
-    let printed = print(&tell::answer(&items, request.dry_run, voice));
-    if printed.code != 0 {
-        return Ok(printed);
-    }
-    let is_left = |item: &Item| match item.action {
-        Action::Failed | Action::WouldRemove | Action::WouldRecover => true,
-        Action::Kept => request.strict && item.verdict == Standing::Unknown,
-        Action::Removed | Action::Recovered => item.verdict == Standing::Damaged,
-    };
-    let is_left = items.iter().any(is_left) || request.strict && found.unreadable > 0;
-    Ok(if is_left { Outcome::Negative } else { Outcome::Ok }.into())
+    Ok(Treated { items, is_hidden: found.unreadable > 0 })
 }
 
 /// What is worth a look, by who deals with it.
 #[derive(Default)]
 struct Found {
     asides: BTreeSet<PathBuf>,
+    staged: BTreeSet<PathBuf>,
     locks: BTreeSet<PathBuf>,
     /// Directories with state in them, and the one database that is meant, if not all.
     states: BTreeSet<(PathBuf, Option<PathBuf>)>,
@@ -150,6 +169,7 @@ impl Found {
     fn sort_in(&mut self, candidate: Candidate) {
         match candidate {
             Candidate::Aside(path) => drop(self.asides.insert(path)),
+            Candidate::Staged(path) => drop(self.staged.insert(path)),
             Candidate::Lock(path) => drop(self.locks.insert(path)),
             Candidate::State(parent) => drop(self.states.insert((parent, None))),
             Candidate::Database(path) => drop(self.databases.insert(path)),
@@ -160,7 +180,10 @@ impl Found {
     fn one(&mut self, path: &Path, is_link: bool, is_pid_file: &(dyn Fn(&Path) -> bool + Sync)) {
         let kind = if is_link { Kind::Link } else { Kind::File };
         let candidate = candidate(path, kind, is_pid_file);
-        let is_lock = matches!(candidate, Some(Candidate::Lock(_) | Candidate::Aside(_)));
+        let is_lock = matches!(
+            candidate,
+            Some(Candidate::Lock(_) | Candidate::Aside(_) | Candidate::Staged(_))
+        );
         candidate.into_iter().for_each(|candidate| self.sort_in(candidate));
         if let Some(parent) = path.parent() {
             self.states.insert((parent.to_path_buf(), Some(path.to_path_buf())));
@@ -211,6 +234,22 @@ fn aside(path: &Path, locks: &mut BTreeSet<PathBuf>, request: &FixRequest) -> Op
         Err(error) => {
             Some(item(Standing::Stale, format!("{}, and {error}", reason()), Action::Failed))
         }
+    }
+}
+
+/// Deals with what was being written. What is still needed is nobody's news.
+fn staged(path: &Path, request: &FixRequest) -> Option<Item> {
+    let item = |verdict, reason: String, action| {
+        Some(Item::new(path, "unfinished_file", verdict, reason, action))
+    };
+    let reason = || "the dbguard that was writing it is dead".to_owned();
+    match discard(path, request.dry_run) {
+        Ok(Taken::Away) if request.dry_run => item(Standing::Stale, reason(), Action::WouldRemove),
+        Ok(Taken::Away) => item(Standing::Stale, reason(), Action::Removed),
+        Ok(Taken::InUse(_)) => None,
+        Ok(Taken::Kept(why)) => item(Standing::Unknown, why, Action::Kept),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => item(Standing::Stale, format!("{}, and {error}", reason()), Action::Failed),
     }
 }
 

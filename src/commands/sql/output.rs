@@ -5,7 +5,7 @@
 //! beside its place and put there at the end.
 
 use std::io::{self, BufWriter, IsTerminal, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use tempfile::{NamedTempFile, SpooledTempFile};
 
 use super::watching::Watching;
 use crate::cli::sql_args::{ResultFormat, SqlRequest};
+use crate::commands::output_file::OutputFile;
 use crate::commands::voice::Voice;
 use crate::error::Failure;
-use crate::outcome::Outcome;
 use crate::platform::{self, host};
 use crate::sql::Watch;
 use crate::sql::format::{Format, Style};
@@ -43,7 +43,7 @@ pub(super) struct Output {
 
 enum Target {
     StandardOutput,
-    File { path: PathBuf, mode: u32 },
+    File(OutputFile),
 }
 
 /// What takes the rows of one try.
@@ -108,7 +108,7 @@ impl Output {
     /// The directory of `--output` does not exist.
     pub(super) fn prepare(request: &SqlRequest, voice: &Voice) -> Result<Self, Failure> {
         let target = match &request.output {
-            Some(path) if path.as_os_str() != "-" => place_for(path)?,
+            Some(path) if path.as_os_str() != "-" => Target::File(OutputFile::find(path)?),
             _ => Target::StandardOutput,
         };
         let terminal = matches!(target, Target::StandardOutput) && io::stdout().is_terminal();
@@ -141,11 +141,9 @@ impl Output {
                 Ok(Taker::Direct(Counted { output, bytes: 0 }))
             }
             Target::StandardOutput => Ok(Taker::Held(SpooledTempFile::new(HELD_BYTES))),
-            Target::File { path, mode } => {
-                let directory = path.parent().unwrap_or(Path::new("/"));
-                let made = platform::make_temporary(".dbguard-output-", *mode, directory)?;
-                let output = BufWriter::with_capacity(BUFFER_BYTES, made);
-                Ok(Taker::File { output, path: path.clone() })
+            Target::File(file) => {
+                let output = BufWriter::with_capacity(BUFFER_BYTES, file.stage()?);
+                Ok(Taker::File { output, path: file.path().to_path_buf() })
             }
         }
     }
@@ -182,40 +180,6 @@ impl Taker {
                 file.persist(path).map(drop).map_err(|error| error.error)
             }
         }
-    }
-}
-
-/// Returns the file behind the path, through symbolic links, and the permissions it gets: those
-/// that it has, or those of any new file.
-fn place_for(path: &Path) -> Result<Target, Failure> {
-    const NEW: u32 = 0o666;
-    let failed = |error: io::Error| {
-        let message = format!("cannot write `{}`", path.display());
-        let outcome = match error.kind() {
-            io::ErrorKind::NotFound => Outcome::NoSuchFile,
-            io::ErrorKind::PermissionDenied => Outcome::Permission,
-            _ => Outcome::CannotCreate,
-        };
-        Failure::new(outcome, message).caused_by(error)
-    };
-    match platform::canonical(path) {
-        Ok(path) => {
-            let facts = platform::facts_at(&path).map_err(failed)?;
-            if !facts.regular {
-                let message = format!("`{}` is no regular file", path.display());
-                return Err(Failure::new(Outcome::Usage, message)
-                    .hint("leave --output out and redirect standard output"));
-            }
-            Ok(Target::File { path, mode: facts.mode & 0o777 })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            let directory =
-                platform::canonical(parent.unwrap_or(Path::new("."))).map_err(failed)?;
-            let name = path.file_name().ok_or_else(|| failed(error))?;
-            Ok(Target::File { path: directory.join(name), mode: NEW })
-        }
-        Err(error) => Err(failed(error)),
     }
 }
 

@@ -3,21 +3,24 @@
 mod print;
 mod prometheus;
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+pub(super) use print::{percent, short};
 
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::display::similar_name;
+use super::output_file::{OutputFile, cannot_write};
 use super::voice::Voice;
 use super::{End, explain};
 use crate::cli::duration::Timeout;
 use crate::cli::stats_args::{StatsFormat, StatsRequest};
 use crate::error::Failure;
 use crate::lock::stats::{Tally, reset, tally};
-use crate::lock::{self, Resource, Target};
+use crate::lock::{self, LockError, Resource, Target};
 use crate::native::{Engine, Want};
 use crate::outcome::Outcome;
-use crate::platform;
-use crate::probe::{Candidate, Search, leftovers_below, look};
+use crate::probe::{locks_below, look};
 
 /// What was counted of one database.
 pub(super) struct Counted {
@@ -31,83 +34,119 @@ pub(super) struct Counted {
 
 /// Prints what was counted of everything that was named.
 pub fn stats(request: &StatsRequest, voice: &Voice) -> Result<End, Failure> {
-    let mut all = Vec::new();
+    let output = request.output.as_deref().map(|path| output(path, request)).transpose()?;
+    let mut stats = Stats { request, voice, all: Vec::new(), seen: HashSet::new() };
+    let mut failed = None;
     for path in &request.paths {
-        if path.is_dir() && look(path, Want::Shared).engine == Engine::Unknown {
-            let found = below(path);
-            if found.is_empty() {
-                voice.notice(&format!("no locks were taken below {}", voice.shown(path)));
-            }
-            for path in found {
-                all.push(one(&path, request, voice)?);
-            }
-        } else {
-            let counted = one(path, request, voice)?;
-            all.push(counted);
+        match stats.count(path) {
+            Ok(()) => {}
+            // What else was named is told all the same.
+            Err(failure) if failed.is_none() => failed = Some(failure),
+            Err(failure) => drop(voice.fail(&failure)),
         }
     }
-    let format = match request.format {
-        Some(format) => format,
-        None if voice.is_json() => StatsFormat::Json,
-        None => StatsFormat::Text,
+    let is_silent = failed.is_some() && stats.all.is_empty();
+    let end = match output {
+        _ if is_silent => Outcome::Ok.into(),
+        None => super::print(stats.text().as_bytes()),
+        Some((file, mut staged)) => {
+            let written = staged
+                .write_all(stats.text().as_bytes())
+                .and_then(|()| staged.persist(file.path()).map_err(|error| error.error));
+            written.map_err(|error| cannot_write(file.path(), error))?;
+            Outcome::Ok.into()
+        }
     };
-    let text = match format {
-        StatsFormat::Text => print::text(&all),
-        StatsFormat::Json => print::json(&all),
-        StatsFormat::Prometheus => prometheus::text(&all),
-    };
-    match &request.output {
-        None => Ok(super::print(text.as_bytes())),
-        Some(file) => {
-            replace(file, text.as_bytes()).map(|()| Outcome::Ok.into()).map_err(|error| {
-                Failure::new(Outcome::CannotCreate, format!("cannot write `{}`", file.display()))
-                    .caused_by(error)
-            })
+    failed.map_or(Ok(end), Err)
+}
+
+/// Makes the file that takes the output, before anything is forgotten that it could not take.
+fn output(
+    path: &Path,
+    request: &StatsRequest,
+) -> Result<(OutputFile, tempfile::NamedTempFile), Failure> {
+    let file = OutputFile::find(path)?;
+    let targets: Vec<Target> = request.paths.iter().map(|path| target(path, request)).collect();
+    file.demand_harmless(&targets)?;
+    let staged = file.stage().map_err(|error| cannot_write(path, error))?;
+    Ok((file, staged))
+}
+
+fn target(path: &Path, request: &StatsRequest) -> Target {
+    let (file, lock_dir) = (path.to_path_buf(), request.lock_dir.clone());
+    Target { file, lock_dir, ..Target::default() }
+}
+
+/// What was counted so far.
+struct Stats<'a> {
+    request: &'a StatsRequest,
+    voice: &'a Voice,
+    all: Vec<Counted>,
+    /// Each counts once, by whatever names it was found.
+    seen: HashSet<PathBuf>,
+}
+
+impl Stats<'_> {
+    /// Counts what one word of the command line names.
+    fn count(&mut self, path: &Path) -> Result<(), Failure> {
+        if !path.is_dir() || look(path, Want::Shared).engine != Engine::Unknown {
+            return self.one(path);
+        }
+        let found = self.below(path);
+        if found.is_empty() {
+            let shown = self.voice.shown(path);
+            self.voice.notice(&format!("no locks were taken below {shown}"));
+        }
+        for path in found {
+            // One that may not be read does not hide the others.
+            if let Err(failure) = self.one(&path) {
+                let why = [&[failure.message][..], &failure.causes].concat().join(": ");
+                self.voice.warn(&format!("{} is left out: {why}", self.voice.shown(&path)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the files below a directory that have a lock.
+    fn below(&self, directory: &Path) -> Vec<PathBuf> {
+        let found = locks_below(directory, self.request.lock_dir.as_deref());
+        if found.unreadable > 0 {
+            let what = "directories could not be read; root sees them all";
+            self.voice.warn(&format!("{} files or {what}", found.unreadable));
+        }
+        found.databases
+    }
+
+    fn one(&mut self, path: &Path) -> Result<(), Failure> {
+        let files = [path.to_path_buf()];
+        let tell =
+            |error: LockError| explain::explain(&error, Timeout::NONBLOCK, &files, self.voice);
+        let resource = Resource::resolve(&target(path, self.request)).map_err(tell)?;
+        if resource.facts.is_none() && !resource.place.directory().exists() {
+            let message = format!("there is no `{}`", self.voice.shown(path));
+            let hint = match similar_name(&resource, &[]) {
+                Some(similar) => format!("there is {similar}: is that the one?"),
+                None => "to search a directory, type: dbguard stats DIRECTORY".to_owned(),
+            };
+            return Err(Failure::new(Outcome::NoSuchFile, message).hint(hint));
+        }
+        if !self.seen.insert(resource.path.clone()) {
+            return Ok(());
+        }
+        let counted = if self.request.reset { reset(&resource) } else { tally(&resource) };
+        let tally = counted.map_err(tell)?;
+        let active = lock::view(&resource).ok().flatten().map_or(0, |view| view.holders.len());
+        let shown = self.voice.shown(&resource.path);
+        self.all.push(Counted { path: resource.path, shown, tally, active });
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        match self.request.format {
+            Some(StatsFormat::Prometheus) => prometheus::text(&self.all),
+            Some(StatsFormat::Json) => print::json(&self.all),
+            None if self.voice.is_json() => print::json(&self.all),
+            Some(StatsFormat::Text) | None => print::text(&self.all),
         }
     }
-}
-
-/// Returns the files below a directory that have a lock.
-fn below(directory: &Path) -> Vec<PathBuf> {
-    let seen = AtomicU64::new(0);
-    let search = Search { crosses: false, is_pid_file: &|_| false, seen: &seen };
-    let found = leftovers_below(directory, &search).candidates.into_iter();
-    let states = found.filter_map(|candidate| match candidate {
-        Candidate::State(parent) => Some(parent),
-        _ => None,
-    });
-    states.flat_map(|parent| lock::named_in(&parent)).collect()
-}
-
-fn one(path: &Path, request: &StatsRequest, voice: &Voice) -> Result<Counted, Failure> {
-    let target = Target {
-        file: path.to_path_buf(),
-        lock_dir: request.lock_dir.clone(),
-        ..Target::default()
-    };
-    let files = [path.to_path_buf()];
-    let tell = |error: &lock::LockError| explain::explain(error, Timeout::NONBLOCK, &files, voice);
-    let resource = Resource::resolve(&target).map_err(|error| tell(&error))?;
-    if resource.facts.is_none() && !resource.place.directory().exists() {
-        let message = format!("there is no `{}`", voice.shown(path));
-        return Err(Failure::new(Outcome::NoSuchFile, message)
-            .hint("to search a directory, type: dbguard stats DIRECTORY"));
-    }
-    let counted = tally(&resource).map_err(|error| tell(&error))?;
-    if request.reset {
-        reset(&resource).map_err(|error| tell(&error))?;
-    }
-    let active = lock::view(&resource).ok().flatten().map_or(0, |view| view.holders.len());
-    let shown = voice.shown(&resource.path);
-    Ok(Counted { path: resource.path, shown, tally: counted, active })
-}
-
-/// Puts a file in place at once or not at all.
-fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-    // Whoever collects the metrics is another user.
-    let parent = parent.unwrap_or(Path::new("."));
-    let mut made = platform::make_temporary(".dbguard-stats-", 0o644, parent)?;
-    made.write_all(content)?;
-    made.persist(file).map(drop).map_err(|error| error.error)
 }

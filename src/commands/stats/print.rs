@@ -71,7 +71,7 @@ fn block(name: &str, tally: &Tally, active: usize) -> String {
     text
 }
 
-fn short(time: Duration) -> String {
+pub(in crate::commands) fn short(time: Duration) -> String {
     match time.as_micros() {
         0..1_000 => format!("{} us", time.as_micros()),
         1_000..1_000_000 => format!("{:.1} ms", time.as_secs_f64() * 1e3),
@@ -90,7 +90,7 @@ fn last(at: u64) -> String {
     }
 }
 
-fn percent(part: u64, whole: u64) -> String {
+pub(in crate::commands) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "0 %".to_owned();
     }

@@ -1,6 +1,7 @@
 //! Statistics in the text format of Prometheus (its "Exposition formats").
 
 use super::Counted;
+use crate::escape::escaped;
 use crate::lock::stats::{Tally, Times};
 
 /// Every other power of two of microseconds is a bucket.
@@ -113,8 +114,21 @@ fn seconds(microseconds: u64) -> String {
     format!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000)
 }
 
-/// Returns a path as the value of a label.
+/// Returns a path as the value of a label: bytes that are no text, and what a terminal would take for
+/// a command, as escapes.
 fn label(one: &Counted) -> String {
-    let path = one.path.to_string_lossy();
-    path.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    let mut label = String::new();
+    for chunk in one.path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\\' => label.push_str("\\\\"),
+                '"' => label.push_str("\\\""),
+                '\n' => label.push_str("\\n"),
+                _ => label
+                    .push_str(&escaped(character.encode_utf8(&mut [0; 4])).replace('\\', "\\\\")),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| label.push_str(&format!("\\\\x{byte:02x}")));
+    }
+    label
 }

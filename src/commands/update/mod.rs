@@ -19,6 +19,7 @@
 mod output;
 mod replacement;
 mod source;
+mod stage;
 mod watch;
 
 use std::ffi::OsString;
@@ -46,7 +47,7 @@ use crate::supervise::{self, Ending, LeaseWatch, Limits, Supervisor};
 use output::Output;
 use replacement::Replacement;
 use source::Source;
-use watch::FileSizeLimit;
+use stage::Stage;
 
 /// Carries out an update.
 pub fn update(
@@ -134,7 +135,6 @@ impl Update<'_> {
         let mut supervisor = Supervisor::new(limits, lease).map_err(|error| {
             Failure::new(Outcome::OsError, "cannot watch over the command").caused_by(error)
         })?;
-        let _limit = FileSizeLimit::told_as_an_error();
         if let Some(wanted) = self.request.if_sha256 {
             sources[0].demand(wanted, &supervisor, self.voice)?;
         }
@@ -161,7 +161,7 @@ impl Update<'_> {
         supervisor: &mut Supervisor<'_>,
         locks: &Locks,
     ) -> Result<Replacement, Halt> {
-        let replacement = Replacement::beside(source, self.voice)?;
+        let replacement = Replacement::beside(source, Way::Filter, self.voice)?;
         step("staged");
         let (output, writer) = Output::into_file(&replacement, self.voice)?;
         let empty;
@@ -191,36 +191,42 @@ impl Update<'_> {
     ) -> Result<Vec<Replacement>, Halt> {
         let mut copies = Vec::with_capacity(sources.len());
         for source in sources {
-            let copy = Replacement::beside(source, self.voice)?;
+            let copy = Replacement::beside(source, Way::Copies, self.voice)?;
             copy.fill(source, supervisor, self.voice)?;
             copies.push(copy);
         }
         step("staged");
-        let paths: Vec<OsString> =
-            copies.iter().map(|copy| copy.path().as_os_str().to_owned()).collect();
-        succeeded(self.run(supervisor, locks, None, None, &paths)?)?;
+        let stages: Vec<&Stage> = copies.iter().map(Replacement::stage).collect();
+        succeeded(self.run(supervisor, locks, None, None, &stages)?)?;
         step("captured");
         copies.iter_mut().try_for_each(|copy| copy.find_again(&self.program.name(), self.voice))?;
         Ok(copies)
     }
 
-    /// Runs the command with further arguments after its own.
+    /// Runs the command with the paths of copies after its own arguments.
     fn run(
         &self,
         supervisor: &mut Supervisor<'_>,
         locks: &Locks,
         input: Option<Lent<'_>>,
         output: Option<Lent<'_>>,
-        more: &[OsString],
+        copies: &[&Stage],
     ) -> Result<supervise::Run, Failure> {
         let environment = environment(locks, self.id);
-        let inherit: Vec<_> = locks.guards.iter().flat_map(|guard| guard.descriptors()).collect();
+        let paths = copies.iter().map(|copy| copy.path().as_os_str().to_owned());
+        let arguments: Vec<OsString> =
+            self.program.arguments.iter().cloned().chain(paths).collect();
+        let locks_of_copies = copies.iter().filter_map(|copy| copy.lock());
+        let guards = locks.guards.iter();
+        let inherit: Vec<_> =
+            guards.flat_map(|guard| guard.descriptors()).chain(locks_of_copies).collect();
         let launch = Launch {
             program: &self.program.file,
-            arguments: &[&self.program.arguments, more].concat(),
+            arguments: &arguments,
             environment: &environment,
             input,
             output,
+            errors: None,
             inherit: &inherit,
             mask: supervisor.mask(),
         };

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::TempPath;
-
 use super::Halt;
 use super::source::{Source, failed};
+use super::stage::Stage;
+use crate::cli::update_args::Way;
 use crate::commands::voice::Voice;
 use crate::error::Failure;
 use crate::outcome::Outcome;
@@ -17,9 +17,6 @@ use crate::platform::sniff::{Sniffed, open_unnoticed};
 use crate::platform::step::{fault, step};
 use crate::supervise::Supervisor;
 
-/// What the name of a temporary file begins with; six letters follow.
-const PREFIX: &str = ".dbguard-update-";
-
 /// The permissions of a file that is made, before the umask.
 const NEW: u32 = 0o666;
 
@@ -28,7 +25,7 @@ const PRIVATE: u32 = 0o600;
 
 /// A temporary file beside the one it is for; removed when dropped.
 pub(super) struct Replacement {
-    path: TempPath,
+    stage: Stage,
     file: File,
     /// What it is for.
     target: PathBuf,
@@ -39,23 +36,24 @@ pub(super) struct Replacement {
 }
 
 impl Replacement {
-    /// Makes an empty one.
-    pub(super) fn beside(source: &Source, voice: &Voice) -> Result<Self, Failure> {
+    /// Makes an empty one: a file that is written to, or a copy that a command is to find.
+    pub(super) fn beside(source: &Source, way: Way, voice: &Voice) -> Result<Self, Failure> {
         let target = source.path.clone();
         let directory = target.parent().unwrap_or(Path::new("/"));
         let replaces = source.file.is_some();
         let mode = if replaces { PRIVATE } else { NEW };
-        let made =
-            fault("update-stage").and_then(|()| platform::make_temporary(PREFIX, mode, directory));
-        let made = made.map_err(|error| cannot_stage(&target, error, voice))?;
-        let (file, path) = made.into_parts();
+        let made = fault("update-stage").and_then(|()| match way {
+            Way::Filter => Stage::file(directory, mode),
+            Way::Copies => Stage::copy(directory, target.file_name().unwrap_or_default(), mode),
+        });
+        let (stage, file) = made.map_err(|error| cannot_stage(&target, error, voice))?;
         let directory = platform::open_to_sync(directory).ok();
-        Ok(Self { path, file, target, replaces, directory })
+        Ok(Self { stage, file, target, replaces, directory })
     }
 
-    /// Returns its path.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Returns where it is.
+    pub(super) fn stage(&self) -> &Stage {
+        &self.stage
     }
 
     /// Returns what the new content is written to.
@@ -84,18 +82,25 @@ impl Replacement {
             Failure::new(Outcome::IoError, format!("{program} left {what} as copy of {target}"))
                 .hint("nothing was replaced; the command has to leave a file under each name")
         };
-        match platform::facts_of_link(&self.path) {
-            Ok(facts) if facts.regular && facts.links == 1 => {}
+        let named = match platform::facts_of_link(self.stage.path()) {
+            Ok(facts) if facts.regular && facts.links == 1 => facts,
             Ok(_) => return Err(wrong("no file of its own")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(wrong("nothing"));
             }
             Err(error) => return Err(wrong("something unreadable").caused_by(error)),
-        }
-        match open_unnoticed(&self.path) {
-            Ok(Sniffed::File(file)) => self.file = file,
+        };
+        step("update-found");
+        let file = match open_unnoticed(self.stage.path()) {
+            Ok(Sniffed::File(file)) => file,
             Ok(Sniffed::Directory | Sniffed::Other) => return Err(wrong("no file of its own")),
             Err(error) => return Err(wrong("something unreadable").caused_by(error)),
+        };
+        // Whoever owns the directory can put a link there meanwhile: where it leads is not to get
+        // another owner.
+        match platform::facts(&file) {
+            Ok(facts) if facts.id == named.id && facts.links == 1 => self.file = file,
+            _ => return Err(wrong("no file of its own")),
         }
         Ok(())
     }
@@ -137,11 +142,11 @@ impl Replacement {
 
     /// Gives it the name.
     fn put(self, voice: &Voice) -> Result<Settled, Failure> {
-        let Self { path, target, replaces, directory, .. } = self;
+        let Self { stage, target, replaces, directory, .. } = self;
         let put = fault("update-rename").and_then(|()| match replaces {
-            true => path.persist(&target).map_err(io::Error::from),
+            true => stage.replace(&target),
             // Somebody who made the file meanwhile is not overwritten.
-            false => path.persist_noclobber(&target).map_err(io::Error::from),
+            false => stage.place(&target),
         });
         put.map_err(|error| cannot_put(&target, error, voice))?;
         step("replaced");

@@ -1,152 +1,13 @@
-//! What is counted: events as lines, and their sum; pure.
+//! The sum of events; pure.
 //!
-//! A log has one event a line; lines that are not understood count for nothing. A sum is JSON, with
-//! the name of the log that was added to it last.
-
-use std::time::Duration;
+//! Lines of a log that are not understood count for nothing. A sum is JSON, with the name of the log
+//! that was added to it last.
 
 use serde::{Deserialize, Serialize};
 
-use super::times::{Times, microseconds};
+use super::event::{Ending, Event, Failure};
+use super::times::Times;
 use crate::lock::mode::Mode;
-
-/// Why a lock was not had, or not to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The time was up.
-    Timeout,
-    /// It was held, and waiting was not wanted.
-    WouldBlock,
-    /// The wait would never have ended.
-    Deadlock,
-    /// A signal ended the wait.
-    Interrupted,
-    /// The engine's own lock was in the way for too long.
-    NativeBusy,
-    /// Its files vanished while it was held.
-    LockLost,
-    /// The command was ended because it held it for too long.
-    MaxHold,
-}
-
-impl Failure {
-    const ALL: [(Self, &'static str); 7] = [
-        (Self::Timeout, "timeout"),
-        (Self::WouldBlock, "would_block"),
-        (Self::Deadlock, "deadlock"),
-        (Self::Interrupted, "interrupted"),
-        (Self::NativeBusy, "native_busy"),
-        (Self::LockLost, "lock_lost"),
-        (Self::MaxHold, "max_hold"),
-    ];
-
-    fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, word)| word)
-    }
-
-    fn read(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, other)| *other == word).map(|(one, _)| *one)
-    }
-}
-
-/// How a batch of SQL ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Well.
-    Fine,
-    /// Somebody was in the way for too long.
-    Busy,
-    /// A constraint, or a transaction that could not be made one after another.
-    Conflict,
-    /// The statement or the data was wrong.
-    Sql,
-    /// Reading or writing failed.
-    Io,
-}
-
-impl Ending {
-    const ALL: [(Self, &'static str); 5] = [
-        (Self::Fine, "ok"),
-        (Self::Busy, "busy"),
-        (Self::Conflict, "conflict"),
-        (Self::Sql, "sql"),
-        (Self::Io, "io"),
-    ];
-
-    fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, word)| word)
-    }
-}
-
-/// Something that is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A lock was had and given back.
-    Held {
-        /// How.
-        mode: Mode,
-        /// Whether it was not to be had at once.
-        contended: bool,
-        /// How long it was waited for.
-        wait: Duration,
-        /// How long it was held.
-        hold: Duration,
-    },
-    /// A lock was not had, or lost.
-    Failed(Failure),
-    /// What a dead holder left was dealt with.
-    Recovered,
-    /// A batch of SQL was run.
-    Batch {
-        /// How often it was tried again.
-        retries: u32,
-        /// How long the last try took.
-        run: Duration,
-        /// How it ended.
-        ending: Ending,
-    },
-}
-
-impl Event {
-    /// Returns the line, which ends with a newline; `at` is in milliseconds since 1970.
-    pub fn line(self, at: u64) -> String {
-        match self {
-            Self::Held { mode, contended, wait, hold } => format!(
-                "a {} {} {} {} {at}\n",
-                mode.letter(),
-                u8::from(contended),
-                microseconds(wait),
-                microseconds(hold)
-            ),
-            Self::Failed(failure) => format!("f {} {at}\n", failure.word()),
-            Self::Recovered => format!("r {at}\n"),
-            Self::Batch { retries, run, ending } => {
-                format!("q {retries} {} {} {at}\n", microseconds(run), ending.word())
-            }
-        }
-    }
-
-    fn parse(line: &str) -> Option<(Self, u64)> {
-        let words: Vec<&str> = line.split(' ').collect();
-        let number = |word: &str| word.parse::<u64>().ok();
-        let time = |word: &str| number(word).map(Duration::from_micros);
-        Some(match words[..] {
-            ["a", mode, contended, wait, hold, at] => {
-                let mode = Mode::from_letter(mode)?;
-                let contended = contended == "1";
-                (Self::Held { mode, contended, wait: time(wait)?, hold: time(hold)? }, number(at)?)
-            }
-            ["f", word, at] => (Self::Failed(Failure::read(word)?), number(at)?),
-            ["r", at] => (Self::Recovered, number(at)?),
-            ["q", retries, run, word, at] => {
-                let ending = Ending::ALL.iter().find(|(_, other)| *other == word)?.0;
-                let retries = retries.parse().ok()?;
-                (Self::Batch { retries, run: time(run)?, ending }, number(at)?)
-            }
-            _ => return None,
-        })
-    }
-}
 
 /// Failures by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,7 +72,7 @@ pub struct Batches {
 impl Batches {
     /// Returns how many failed.
     pub fn failed(&self) -> u64 {
-        self.busy + self.conflict + self.sql + self.io
+        [self.busy, self.conflict, self.sql, self.io].into_iter().fold(0, u64::saturating_add)
     }
 }
 
@@ -253,7 +114,7 @@ impl Tally {
     pub fn read(log: &[u8]) -> Self {
         let mut tally = Self::default();
         for line in log.split(|byte| *byte == b'\n') {
-            if let Some((event, at)) = std::str::from_utf8(line).ok().and_then(Event::parse) {
+            if let Some((event, at)) = Event::of_line(line) {
                 tally.count(event, at);
             }
         }
@@ -263,7 +124,19 @@ impl Tally {
     /// Reads a sum and the name of the log that was added last; nothing if it is none.
     pub fn read_sum(content: &[u8]) -> (Self, String) {
         let sum: Sum = serde_json::from_slice(content).unwrap_or_default();
-        (sum.tally, sum.merged)
+        match sum.tally.is_sound() {
+            true => (sum.tally, sum.merged),
+            false => Default::default(),
+        }
+    }
+
+    /// Whether it can be a sum of events: what is none was written by somebody else.
+    fn is_sound(&self) -> bool {
+        let had = self.acquisitions();
+        let all_times = [(&self.wait, had), (&self.hold, had), (&self.sql.run, self.sql.batches)];
+        self.contended <= had
+            && self.sql.failed() <= self.sql.batches
+            && all_times.into_iter().all(|(times, count)| times.is_sound(count))
     }
 
     /// Returns the line that [`Tally::read_sum`] reads.
@@ -346,6 +219,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use super::super::event::LONGEST_LINE_BYTES;
     use super::{Ending, Event, Failure, Mode, Tally};
     use proptest::prelude::{any, proptest};
     use std::time::Duration;
@@ -372,7 +246,9 @@ mod tests {
     #[test]
     fn what_is_written_is_counted_and_folding_changes_nothing() {
         let lines: Vec<String> = events().into_iter().map(|event| event.line(5)).collect();
-        assert!(lines.iter().all(|line| line.len() <= 64), "one write of few bytes is never torn");
+        let most = Duration::from_micros(u64::MAX);
+        let longest = Event::Held { mode: Mode::Shared, contended: true, wait: most, hold: most };
+        assert!(longest.line(9_999_999_999_999).len() <= LONGEST_LINE_BYTES + 1);
         let tally = Tally::read(lines.concat().as_bytes());
         assert_eq!((tally.acquisitions(), tally.contended), (100, 89));
         assert_eq!((tally.failed(), tally.recovered), (7, 1));
@@ -405,6 +281,39 @@ mod tests {
         }
         let mixed = format!("= nonsense\n{line}garbage\n{line}");
         assert_eq!(Tally::read(mixed.as_bytes()).acquisitions(), 2);
+    }
+
+    /// A line that lost its end, wherever, took the next one with it.
+    #[test]
+    fn a_line_without_its_end_costs_no_other_one() {
+        for event in events() {
+            let torn = event.line(1_700_000_000_000);
+            for length in 0..torn.len() {
+                let log = format!("{}{}", &torn[..length], held(1).line(5));
+                let tally = Tally::read(log.as_bytes());
+                assert_eq!((tally.acquisitions(), tally.last_ms), (1, 5), "{log:?}");
+            }
+        }
+        let zeros = ["\0".repeat(5000), held(1).line(5)].concat();
+        assert_eq!(Tally::read(zeros.as_bytes()).acquisitions(), 1);
+    }
+
+    /// Counts that no events can have, some so large that their sum overflowed.
+    #[test]
+    fn a_sum_that_cannot_be_one_counts_for_nothing() {
+        let all = |number: u64| format!("{{\"busy\":{number},\"io\":{number},\"sql\":{number}}}");
+        for content in [
+            "{\"exclusive\":7}".to_owned(),
+            "{\"contended\":7}".to_owned(),
+            format!("{{\"sql\":{}}}", all(u64::MAX)),
+            "{\"wait\":{\"count\":1,\"total\":5,\"max\":5}}".to_owned(),
+            "{\"exclusive\":1e400}".to_owned(),
+            "{\"exclusive\":NaN}".to_owned(),
+            "[".repeat(100_000),
+        ] {
+            let read = Tally::read_sum(content.as_bytes());
+            assert_eq!(read, Default::default(), "{}", &content[..content.len().min(99)]);
+        }
     }
 
     proptest! {

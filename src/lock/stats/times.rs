@@ -42,6 +42,12 @@ impl Times {
         }
     }
 
+    /// Whether they can be so many times.
+    pub(super) fn is_sound(&self, count: u64) -> bool {
+        let sizes = self.sizes.iter().copied().fold(0, u64::saturating_add);
+        (self.count, sizes) == (count, count) && self.max <= self.total
+    }
+
     /// Returns the average.
     pub fn mean(&self) -> Duration {
         Duration::from_micros(self.total.checked_div(self.count).unwrap_or(0))

@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::str::SplitAsciiWhitespace;
 use std::time::Duration;
 
 use rustix::event::{self, PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::platform::Liveness;
@@ -188,7 +188,7 @@ pub fn try_reap(pid: u32) -> bool {
     !matches!(rustix::process::waitid(WaitId::Pid(pid), options), Ok(None))
 }
 
-/// A living process, to be waited for. Its number cannot be reused while this is held.
+/// One process, to be waited for and signalled: whoever gets its number later is not meant.
 #[derive(Debug)]
 pub struct ProcessHandle(OwnedFd);
 
@@ -199,21 +199,50 @@ impl ProcessHandle {
         Ok(Self(rustix::process::pidfd_open(pid, PidfdFlags::empty())?))
     }
 
-    /// Opens the process with this number if it is the one that started then. `None` if that one
-    /// has ended.
+    /// Opens the process with this number that started then; `None` if it has ended.
+    ///
+    /// The number alone may be another one's by now. The handle comes first: if the start time is
+    /// right after that, and the process has not ended yet, both are of the same one.
+    ///
+    /// # Errors
+    /// The kernel has no such handles, or no descriptor is left.
+    ///
+    /// # Platforms
+    /// Linux: a pidfd. Windows: a process handle, which pins the number by itself.
     pub fn open_started(pid: u32, start: u64) -> io::Result<Option<Self>> {
-        match Self::open(pid) {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
-            // The number cannot be reused between the opening and the look.
-            opened => Ok(Some(opened?).filter(|_| start_time(pid) == Some(start))),
-        }
+        let handle = match Self::open(pid) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+            handle => handle?,
+        };
+        let is_it = start_time(pid) == Some(start) && !handle.has_ended();
+        Ok(is_it.then_some(handle))
     }
 
-    /// Sends a signal to this very process.
-    pub fn send(&self, signal: i32) -> io::Result<()> {
-        let signal = Signal::from_named_raw(signal)
-            .ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
-        Ok(rustix::process::pidfd_send_signal(&self.0, signal)?)
+    /// Whether the process has ended; a zombie has.
+    pub fn has_ended(&self) -> bool {
+        self.wait(Duration::ZERO).unwrap_or(false)
+    }
+
+    /// Sends a signal to the process; `false` if it has ended. 0 sends none, and only asks whether
+    /// that would be allowed.
+    ///
+    /// # Errors
+    /// It is not allowed (`PermissionDenied`).
+    ///
+    /// # Platforms
+    /// Where there are no signals, `SIGTERM` and `SIGKILL` both end the process at once.
+    pub fn signal(&self, signal: i32) -> io::Result<bool> {
+        let (none, flags) = (std::ptr::null::<libc::siginfo_t>(), 0_u32);
+        let handle = self.0.as_raw_fd();
+        // SAFETY: the descriptor is open as long as `self` lives, and the kernel takes a null
+        // pointer for what kill(2) would tell of the sender.
+        let sent =
+            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, handle, signal, none, flags) };
+        match (sent, io::Error::last_os_error()) {
+            (0, _) => Ok(true),
+            (_, error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(false),
+            (_, error) => Err(error),
+        }
     }
 
     /// Blocks until the process has ended or the time is up. `true` if it has ended.
@@ -230,9 +259,12 @@ impl ProcessHandle {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
-    use super::{parse_stat, start_time, stat};
+    use super::{ProcessHandle, parse_stat, start_time, stat};
 
     #[test]
     fn a_program_named_like_a_stat_line_is_read_correctly() {
@@ -246,6 +278,22 @@ mod tests {
         let pid = std::process::id();
         assert_eq!(start_time(pid), start_time(pid));
         assert!(stat(pid).is_some());
+    }
+
+    #[test]
+    fn a_handle_is_of_the_process_that_started_then_and_of_no_other() {
+        let mut child = Command::new("sleep").arg("600").spawn().expect("sleep starts");
+        let start = start_time(child.id()).expect("it runs");
+        let other = ProcessHandle::open_started(child.id(), start + 1).expect("asked");
+        assert!(other.is_none(), "the number was given to another one");
+        let handle = ProcessHandle::open_started(child.id(), start).expect("asked").expect("it");
+        assert!(handle.signal(0).expect("ours") && !handle.has_ended());
+        assert!(handle.signal(libc::SIGKILL).expect("ours"));
+        assert!(handle.wait(Duration::from_secs(60)).expect("poll"));
+        assert!(handle.has_ended(), "a zombie has ended");
+        child.wait().expect("it is reaped");
+        assert!(!handle.signal(libc::SIGTERM).expect("nobody is there to forbid it"));
+        assert!(ProcessHandle::open_started(child.id(), start).expect("asked").is_none());
     }
 
     proptest! {

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, chdir, setsid, waitid};
 
-use super::signals::{SIGTERM, SIGUSR1};
 use crate::platform::process;
 
 /// How many milliseconds a joined thread may still be listed.
@@ -42,14 +41,15 @@ pub struct Origin {
 }
 
 /// Makes a copy of this process that has left the session, the working directory, the standard
-/// streams and every descriptor that this process inherited. Both return.
+/// streams and every descriptor that this process inherited. Both return. Whoever started this
+/// process may have had any of the signals ignored that are to be `heard`: the copy ignores none.
 ///
 /// # Errors
 /// This process has threads, of which a copy would have none; or the system refuses.
 ///
 /// # Platforms
 /// Unix.
-pub fn split() -> io::Result<Side> {
+pub fn split(heard: &[i32]) -> io::Result<Side> {
     demand_one_thread()?;
     let (ours, theirs) = UnixStream::pair()?;
     // SAFETY: there is one thread, so the copy is a whole process: no lock of an allocator or of the
@@ -58,7 +58,7 @@ pub fn split() -> io::Result<Side> {
         -1 => Err(io::Error::last_os_error()),
         0 => {
             drop(ours);
-            if leave_everything().is_err() {
+            if leave_everything(heard).is_err() {
                 // SAFETY: ends the copy, which has begun nothing yet, without giving back what the
                 // other process holds as well; that one sees the end of the connection.
                 unsafe { libc::_exit(1) };
@@ -79,7 +79,8 @@ impl Keeper {
     /// # Errors
     /// It has ended.
     pub fn until_ready(&mut self) -> io::Result<()> {
-        self.line.read_exact(&mut [0])
+        let ended = |_| io::Error::other("it ended before it was ready");
+        self.line.read_exact(&mut [0]).map_err(ended)
     }
 
     /// Returns its process id.
@@ -122,7 +123,7 @@ fn demand_one_thread() -> io::Result<()> {
     Err(io::Error::other("a process with threads cannot be copied"))
 }
 
-fn leave_everything() -> io::Result<()> {
+fn leave_everything(heard: &[i32]) -> io::Result<()> {
     setsid()?;
     chdir("/")?;
     let nowhere = std::fs::File::options().read(true).write(true).open("/dev/null")?;
@@ -136,9 +137,9 @@ fn leave_everything() -> io::Result<()> {
     for number in 3..most_descriptors() {
         close_if_inherited(number);
     }
-    for signal in [SIGTERM, SIGUSR1] {
-        // SAFETY: SIG_DFL is a valid disposition. Whoever started us may have had it ignored.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    for signal in heard {
+        // SAFETY: SIG_DFL is a valid disposition.
+        unsafe { libc::signal(*signal, libc::SIG_DFL) };
     }
     Ok(())
 }

@@ -24,9 +24,10 @@ pub fn is_without_locks(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP))
 }
 
-/// Whether the process that was meant has ended.
-pub fn is_of_ended_process(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ESRCH)
+/// Whether the number that was given is no process's.
+pub fn is_of_no_process(error: &io::Error) -> bool {
+    // The last two: it is a thread's.
+    matches!(error.raw_os_error(), Some(libc::ESRCH | libc::EINVAL | libc::ENOENT))
 }
 
 /// Whether there is no child to wait for.

@@ -108,6 +108,25 @@ pub fn takes_bytes(file: impl AsFd, limit: std::time::Duration) -> io::Result<bo
     }
 }
 
+/// Waits for at most `limit` until nobody reads a pipe, a terminal or a socket any more; `true` if
+/// it is so. Of a file on a disk that never happens.
+///
+/// # Errors
+/// What poll(2) says. A signal only shortens the wait.
+pub fn loses_reader(file: impl AsFd, limit: Duration) -> io::Result<bool> {
+    // What is told without being asked for: errors and hang-ups.
+    let mut polled = [rustix::event::PollFd::new(&file, rustix::event::PollFlags::empty())];
+    let limit = rustix::event::Timespec {
+        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(limit.subsec_nanos()),
+    };
+    match rustix::event::poll(&mut polled, Some(&limit)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Whether this process may execute a file.
 pub fn is_executable(path: &Path) -> bool {
     fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempDir};
 
 /// An open file that a command may get.
 ///
@@ -27,6 +27,27 @@ pub fn make_temporary(prefix: &str, mode: u32, directory: &Path) -> io::Result<N
     let permissions = Permissions::from_mode(mode);
     Builder::new().prefix(prefix).permissions(permissions).tempfile_in(directory)
 }
+
+/// Makes a directory of a random name that begins with `prefix`, gone when dropped with what is in
+/// it.
+///
+/// # Platforms
+/// As [`make_temporary`].
+pub fn make_temporary_directory(prefix: &str, mode: u32, directory: &Path) -> io::Result<TempDir> {
+    let permissions = Permissions::from_mode(mode);
+    Builder::new().prefix(prefix).permissions(permissions).tempdir_in(directory)
+}
+
+/// Makes a file that must not exist yet, readable and writable.
+///
+/// # Platforms
+/// As [`make_temporary`].
+pub fn make_new(path: &Path, mode: u32) -> io::Result<File> {
+    File::options().read(true).write(true).create_new(true).mode(mode).open(path)
+}
+
+/// What takes everything and gives nothing.
+pub const NOWHERE: &str = "/dev/null";
 
 /// Opens a file or a pipe to append to. Does not wait for a reader of the pipe, and takes no
 /// terminal for its own.

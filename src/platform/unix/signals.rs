@@ -17,7 +17,7 @@ use libc::{c_int, pthread_t, sigset_t};
 
 pub use libc::{
     SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP,
-    SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGXFSZ,
+    SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2,
 };
 
 /// Ends a blocking lock call. Its default is to be ignored, so a late one does no harm.
@@ -207,22 +207,30 @@ impl Arrival {
     }
 }
 
-/// A reader that goes away is an error of a write, not the end of the process. Where the
-/// process was started with broken pipes ignored already, its command will be too.
-pub fn ignore_broken_pipes() {
-    if !is_ignored(SIGPIPE) {
-        RESTORE_SIGPIPE.store(true, Ordering::Relaxed);
-        // SAFETY: SIG_IGN is a valid disposition.
-        unsafe { libc::signal(SIGPIPE, libc::SIG_IGN) };
+/// Signals of a write that fails anyway: its error tells more than the end of the process.
+const OF_WRITES: [c_int; 2] = [SIGPIPE, libc::SIGXFSZ];
+
+/// A reader that goes away, and a file that grows beyond `ulimit -f`, are errors of a write, not the
+/// end of the process. Where the process was started with one of them ignored already, its command
+/// will be too.
+pub fn turn_into_errors() {
+    for (place, signal) in OF_WRITES.into_iter().enumerate() {
+        if !is_ignored(signal) {
+            RESTORED[place].store(true, Ordering::Relaxed);
+            // SAFETY: SIG_IGN is a valid disposition.
+            unsafe { libc::signal(signal, libc::SIG_IGN) };
+        }
     }
 }
 
-/// Whether a command must get the default for broken pipes back.
-pub(super) fn restores_broken_pipes() -> bool {
-    RESTORE_SIGPIPE.load(Ordering::Relaxed)
+/// Returns the signals whose default a command must get back.
+pub(super) fn restored() -> impl Iterator<Item = c_int> {
+    let all = OF_WRITES.into_iter().zip(&RESTORED);
+    all.filter(|(_, restored)| restored.load(Ordering::Relaxed)).map(|(signal, _)| signal)
 }
 
-static RESTORE_SIGPIPE: AtomicBool = AtomicBool::new(false);
+static RESTORED: [AtomicBool; OF_WRITES.len()] =
+    [const { AtomicBool::new(false) }; OF_WRITES.len()];
 
 /// Sends a signal to a process. `false` if there is no such process.
 pub fn send(pid: u32, signal: c_int) -> bool {

@@ -15,7 +15,7 @@ use std::ptr;
 use libc::{c_char, c_int};
 use rustix::process::{self as rx, Pid, WaitId, WaitIdOptions};
 
-use super::signals::{SIGPIPE, SignalMask, restores_broken_pipes};
+use super::signals::{SignalMask, restored};
 
 /// Our descriptors get numbers from here on in the command, out of the way of scripts that
 /// count from 3, and of a make jobserver.
@@ -33,6 +33,8 @@ pub struct Launch<'a> {
     pub input: Option<BorrowedFd<'a>>,
     /// Its standard output, if not our own.
     pub output: Option<BorrowedFd<'a>>,
+    /// Its standard error, if not our own.
+    pub errors: Option<BorrowedFd<'a>>,
     /// Descriptors the command gets, under numbers of our choice.
     pub inherit: &'a [BorrowedFd<'a>],
     /// The signal mask the command starts with.
@@ -45,9 +47,10 @@ impl Launch<'_> {
     fn numbered(&self) -> io::Result<Vec<(RawFd, RawFd)>> {
         let input = self.input.map(|file| (file.as_raw_fd(), 0));
         let output = self.output.map(|file| (file.as_raw_fd(), 1));
+        let errors = self.errors.map(|file| (file.as_raw_fd(), 2));
         let inherited = self.inherit.iter().map(AsRawFd::as_raw_fd);
         let inherited = inherited.zip(free_numbers(self.inherit.len())?);
-        Ok(input.into_iter().chain(output).chain(inherited).collect())
+        Ok(input.into_iter().chain(output).chain(errors).chain(inherited).collect())
     }
 }
 
@@ -103,6 +106,26 @@ impl Child {
     }
 }
 
+impl Child {
+    /// Waits until it has ended, and reaps it.
+    pub fn wait(&self) -> io::Result<Change> {
+        loop {
+            match rx::waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+                Ok(status) => {
+                    let code = status.as_ref().and_then(|status| status.exit_status());
+                    let signal = status.and_then(|status| status.terminating_signal());
+                    return Ok(match code {
+                        Some(code) => Change::Exited(code),
+                        None => Change::Signaled(signal.unwrap_or_default()),
+                    });
+                }
+            }
+        }
+    }
+}
+
 /// Reaps one ended process that was handed to us (see `adopt_orphans`), without blocking.
 /// `false` while all of them live; an error (`ECHILD`) once there are none.
 pub fn try_reap_any() -> io::Result<bool> {
@@ -125,8 +148,8 @@ pub fn become_command(launch: &Launch<'_>) -> io::Error {
     }
     // SAFETY: SIG_DFL is a valid disposition; the mask was initialised when it was read.
     unsafe {
-        if restores_broken_pipes() {
-            libc::signal(SIGPIPE, libc::SIG_DFL);
+        for signal in restored() {
+            libc::signal(signal, libc::SIG_DFL);
         }
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const launch.mask.0, ptr::null_mut());
     }
@@ -239,8 +262,8 @@ impl Attributes {
         unsafe {
             let mut defaults = MaybeUninit::uninit();
             libc::sigemptyset(defaults.as_mut_ptr());
-            if restores_broken_pipes() {
-                libc::sigaddset(defaults.as_mut_ptr(), SIGPIPE);
+            for signal in restored() {
+                libc::sigaddset(defaults.as_mut_ptr(), signal);
             }
             let to = &raw mut attributes.0;
             check(libc::posix_spawnattr_setsigdefault(to, defaults.as_ptr()))?;

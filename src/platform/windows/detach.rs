@@ -28,7 +28,7 @@ pub struct Origin(Infallible);
 ///
 /// # Errors
 /// Always: `Unsupported`.
-pub fn split() -> io::Result<Side> {
+pub fn split(_heard: &[i32]) -> io::Result<Side> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "not supported on Windows yet"))
 }
 

@@ -36,8 +36,8 @@ pub fn is_without_locks(error: &io::Error) -> bool {
     matches!(code(error), Some(ERROR_NOT_SUPPORTED | ERROR_INVALID_FUNCTION))
 }
 
-/// Whether the process that was meant has ended.
-pub fn is_of_ended_process(error: &io::Error) -> bool {
+/// Whether the number that was given is no process's.
+pub fn is_of_no_process(error: &io::Error) -> bool {
     // What OpenProcess says of a number that nobody has.
     code(error) == Some(ERROR_INVALID_PARAMETER)
 }

@@ -176,6 +176,15 @@ pub fn takes_bytes(_file: impl AsHandle, _limit: Duration) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Waits for at most `limit` until nobody reads a pipe or a terminal any more.
+///
+/// # Platforms
+/// Nothing tells on Windows: waits, and says "no".
+pub fn loses_reader(_file: impl AsHandle, limit: Duration) -> io::Result<bool> {
+    std::thread::sleep(limit);
+    Ok(false)
+}
+
 /// Whether a file is one that can be started: by its extension.
 pub fn is_executable(path: &Path) -> bool {
     path.is_file() && super::programs::has_executable_name(path)

@@ -6,7 +6,7 @@ use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsHandle, BorrowedHandle};
 use std::path::Path;
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempDir};
 use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_BACKUP_SEMANTICS, FILE_READ_ATTRIBUTES};
 
 /// An open file that a command may get.
@@ -27,6 +27,20 @@ pub fn lend(file: &impl AsHandle) -> Lent<'_> {
 pub fn make_temporary(prefix: &str, _mode: u32, directory: &Path) -> io::Result<NamedTempFile> {
     Builder::new().prefix(prefix).tempfile_in(directory)
 }
+
+/// Makes a directory of a random name that begins with `prefix`, gone when dropped with what is in
+/// it.
+pub fn make_temporary_directory(prefix: &str, _mode: u32, directory: &Path) -> io::Result<TempDir> {
+    Builder::new().prefix(prefix).tempdir_in(directory)
+}
+
+/// Makes a file that must not exist yet, readable and writable.
+pub fn make_new(path: &Path, _mode: u32) -> io::Result<File> {
+    File::options().read(true).write(true).create_new(true).open(path)
+}
+
+/// What takes everything and gives nothing.
+pub const NOWHERE: &str = "NUL";
 
 /// Opens a file or a pipe to append to.
 pub fn open_to_append(path: &Path) -> io::Result<File> {

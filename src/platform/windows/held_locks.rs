@@ -21,6 +21,14 @@ pub fn locks_on(files: &[NamedFile<'_>]) -> io::Result<Vec<HeldLock>> {
     Ok(shut.map(|(place, file)| shut_out(place, file)).collect())
 }
 
+/// Returns every lock on the files that can be seen, with everybody who may have it.
+///
+/// # Errors
+/// None on Windows.
+pub fn locks_of_everybody(files: &[NamedFile<'_>]) -> io::Result<Vec<HeldLock>> {
+    locks_on(files)
+}
+
 /// Returns what it means that nobody else may open a file.
 fn shut_out(place: usize, file: &NamedFile<'_>) -> HeldLock {
     let holders: Vec<u32> = users_of(file.path).unwrap_or_default();

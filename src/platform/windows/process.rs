@@ -303,27 +303,40 @@ impl ProcessHandle {
         }
     }
 
-    /// Opens the process with this number if it is the one that started then. `None` if that one
-    /// has ended.
+    /// Opens the process with this number that started then; `None` if it has ended.
+    ///
+    /// # Errors
+    /// It may not be opened.
     pub fn open_started(pid: u32, start: u64) -> io::Result<Option<Self>> {
         match Self::open(pid) {
             Err(error) if liveness_of_refused(&error) == Liveness::Gone => Ok(None),
             opened => {
                 let is_it = |one: &Self| times(&one.0).is_some_and(|times| times.start == start);
-                Ok(Some(opened?).filter(|one| is_it(one) && !has_ended(&one.0)))
+                Ok(Some(opened?).filter(|one| is_it(one) && !one.has_ended()))
             }
         }
     }
 
-    /// Sends a signal to this very process.
+    /// Whether the process has ended.
+    pub fn has_ended(&self) -> bool {
+        has_ended(&self.0)
+    }
+
+    /// Sends a signal to the process; `false` if it has ended.
+    ///
+    /// # Errors
+    /// It is not allowed (`PermissionDenied`).
     ///
     /// # Platforms
-    /// On Windows TERM and KILL end it at once; there are no others.
-    pub fn send(&self, signal: i32) -> io::Result<()> {
-        if !matches!(signal, SIGTERM | SIGKILL) {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "Windows has no such signal"));
+    /// On Windows TERM and KILL end it at once, and no other signal does anything.
+    pub fn signal(&self, signal: i32) -> io::Result<bool> {
+        if self.has_ended() {
+            return Ok(false);
         }
-        terminate(&self.0, signal)
+        match signal {
+            SIGTERM | SIGKILL => terminate(&self.0, signal).map(|()| true),
+            _ => Ok(true),
+        }
     }
 
     /// Blocks until the process has ended or the time is up. `true` if it has ended.

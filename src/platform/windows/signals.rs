@@ -48,8 +48,6 @@ pub const SIGTTIN: i32 = 21;
 pub const SIGTTOU: i32 = 22;
 /// Not on Windows.
 pub const SIGPIPE: i32 = 13;
-/// Not on Windows.
-pub const SIGXFSZ: i32 = 25;
 
 /// What a process ends with that Ctrl-C ended (`STATUS_CONTROL_C_EXIT`): shells stop their loops.
 const ENDED_BY_KEY: u32 = 0xC000_013A;
@@ -301,7 +299,7 @@ impl Sleeper {
 }
 
 /// A reader that goes away is an error of a write on Windows, always.
-pub fn ignore_broken_pipes() {}
+pub fn turn_into_errors() {}
 
 /// Sends a signal to a process. `false` if there is no such process, or it may not be ended.
 ///

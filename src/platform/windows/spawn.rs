@@ -9,7 +9,7 @@ use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub struct Launch<'a> {
     pub input: Option<BorrowedHandle<'a>>,
     /// Its standard output, if not our own.
     pub output: Option<BorrowedHandle<'a>>,
+    /// Its standard error, if not our own.
+    pub errors: Option<BorrowedHandle<'a>>,
     /// What the command would get to keep locks with. On Windows that keeps nothing, so it gets
     /// none of it.
     pub inherit: &'a [BorrowedHandle<'a>],
@@ -110,6 +112,16 @@ impl Child {
         Ok(Some(Change::Exited(code.cast_signed())))
     }
 
+    /// Waits until it has ended.
+    pub fn wait(&self) -> io::Result<Change> {
+        loop {
+            wait_for(&self.process, None)?;
+            if let Some(change) = self.try_wait()? {
+                return Ok(change);
+            }
+        }
+    }
+
     /// Has the end of the command, and then the end of all that it started, told as signals are.
     fn tell_of_its_end(&self) -> io::Result<()> {
         let (process, job) = (Arc::clone(&self.process), self.job.clone());
@@ -171,6 +183,7 @@ pub fn become_command(_launch: &Launch<'_>) -> io::Error {
 fn create(launch: &Launch<'_>) -> io::Result<(OwnedHandle, OwnedHandle, u32)> {
     let mut line = programs::command_line(launch.program, launch.arguments)?;
     let environment = environment(launch.environment)?;
+    let _lending = LENDING.lock().unwrap_or_else(PoisonError::into_inner);
     let streams = Streams::of(launch)?;
     let start = STARTUPINFOW {
         cb: size_of_u32::<STARTUPINFOW>(),
@@ -207,8 +220,11 @@ fn create(launch: &Launch<'_>) -> io::Result<(OwnedHandle, OwnedHandle, u32)> {
     Ok((own(made.hProcess), own(made.hThread), made.dwProcessId))
 }
 
-/// The standard streams of a command. What is lent to it may be inherited while this lives: nothing
-/// else is started meanwhile, and nothing else of ours may be inherited.
+/// Held while anything is lent to a command: another one that is started meanwhile would get it too.
+static LENDING: Mutex<()> = Mutex::new(());
+
+/// The standard streams of a command. What is lent to it may be inherited while this lives; nothing
+/// else of ours may be.
 struct Streams {
     handles: [HANDLE; 3],
     lent: Vec<HANDLE>,
@@ -222,7 +238,7 @@ impl Streams {
             handles: [own(STD_INPUT_HANDLE), own(STD_OUTPUT_HANDLE), own(STD_ERROR_HANDLE)],
             lent: Vec::new(),
         };
-        for (place, lent) in [launch.input, launch.output].into_iter().enumerate() {
+        for (place, lent) in [launch.input, launch.output, launch.errors].into_iter().enumerate() {
             if let Some(lent) = lent {
                 streams.handles[place] = lent.as_raw_handle();
                 streams.lend(lent.as_raw_handle())?;

@@ -1,0 +1,105 @@
+//! Where the new content is until it has its name: beside the old one, for its name can only be
+//! taken in one step within a file system.
+//!
+//! What SIGKILL leaves of it is taken away by `dbguard fix`, on proof that nobody is at work on it: a
+//! file is open for as long as it is needed, and a directory with a copy is locked, by dbguard and by
+//! the command.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use tempfile::{TempDir, TempPath};
+
+use crate::platform::step::step;
+use crate::platform::{self, Lent};
+use crate::probe::UPDATE;
+
+/// How often a directory is made anew that was taken for one that is left.
+const TRIES: u32 = 10;
+
+/// Only who makes the directory is to look for a copy in it.
+const PRIVATE: u32 = 0o700;
+
+/// A temporary file; removed when dropped.
+#[derive(Debug)]
+pub(super) struct Stage {
+    path: TempPath,
+    home: Option<Home>,
+}
+
+/// The directory of a copy.
+#[derive(Debug)]
+struct Home {
+    /// Removed first, and then given free.
+    directory: TempDir,
+    lock: File,
+}
+
+impl Stage {
+    /// Makes an empty file in a directory.
+    pub(super) fn file(directory: &Path, mode: u32) -> io::Result<(Self, File)> {
+        let made = platform::make_temporary(UPDATE, mode, directory)?;
+        let (file, path) = made.into_parts();
+        Ok((Self { path, home: None }, file))
+    }
+
+    /// Makes an empty file called `name`, in a directory of its own: a command often goes by the
+    /// name of a file, and can make others beside it.
+    pub(super) fn copy(directory: &Path, name: &OsStr, mode: u32) -> io::Result<(Self, File)> {
+        let home = Home::make(directory)?;
+        // Whoever cleans up reads no other names.
+        let name = if name.to_str().is_some() { name } else { OsStr::new("copy") };
+        let path = home.directory.path().join(name);
+        let file = platform::make_new(&path, mode)?;
+        Ok((Self { path: TempPath::try_from_path(path)?, home: Some(home) }, file))
+    }
+
+    /// Returns where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns what tells others, for as long as it is open, that the copy is needed.
+    pub(super) fn lock(&self) -> Option<Lent<'_>> {
+        self.home.as_ref().map(|home| platform::lend(&home.lock))
+    }
+
+    /// Gives it its name, in the place of whatever has it.
+    pub(super) fn replace(self, target: &Path) -> io::Result<()> {
+        self.path.persist(target).map_err(io::Error::from)
+    }
+
+    /// Gives it its name unless something has it.
+    pub(super) fn place(self, target: &Path) -> io::Result<()> {
+        self.path.persist_noclobber(target).map_err(io::Error::from)
+    }
+}
+
+impl Home {
+    fn make(directory: &Path) -> io::Result<Self> {
+        for _ in 0..TRIES {
+            let made = platform::make_temporary_directory(UPDATE, PRIVATE, directory)?;
+            step("update-home");
+            let lock = match platform::open_to_sync(made.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                lock => lock?,
+            };
+            let home = Self { directory: made, lock };
+            // Where directories cannot be locked, nobody can prove that one is left.
+            let is_ours = platform::try_lock_exclusive(&home.lock).unwrap_or(true);
+            if is_ours && home.is_there()? {
+                return Ok(home);
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+
+    /// Whether nobody took it away before it was locked.
+    fn is_there(&self) -> io::Result<bool> {
+        let locked = platform::facts(&self.lock)?.id;
+        let named = platform::facts_of_link(self.directory.path());
+        Ok(named.is_ok_and(|named| named.id == locked))
+    }
+}
