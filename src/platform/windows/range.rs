@@ -219,3 +219,64 @@ impl Drop for Asked<'_> {
 
 /// What `GetOverlappedResult` says of a request that is not over: its structure stays where it is.
 const ERROR_IO_INCOMPLETE: i32 = windows_sys::Win32::Foundation::ERROR_IO_INCOMPLETE.cast_signed();
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::{Mode, Range, lock, share, try_lock, unlock};
+    use crate::platform::signals::Sleeper;
+
+    fn two() -> (tempfile::NamedTempFile, std::fs::File) {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let other = std::fs::File::options().read(true).write(true).open(file.path());
+        (file, other.expect("it is there"))
+    }
+
+    #[test]
+    fn an_exclusive_lock_becomes_a_shared_one() {
+        let (file, other) = two();
+        assert!(try_lock(file.as_file(), Range::Whole, Mode::Exclusive).expect("asked"));
+        assert!(!try_lock(&other, Range::Whole, Mode::Shared).expect("asked"));
+        assert!(share(file.as_file(), Range::Whole).expect("asked"));
+        assert!(try_lock(&other, Range::Whole, Mode::Shared).expect("asked"));
+        unlock(&other, Range::Whole).expect("it is ours");
+        unlock(file.as_file(), Range::Whole).expect("it is ours");
+        assert!(try_lock(&other, Range::Whole, Mode::Exclusive).expect("asked"));
+    }
+
+    #[test]
+    fn a_wait_ends_with_the_grant() {
+        let (file, other) = two();
+        assert!(try_lock(file.as_file(), Range::Whole, Mode::Exclusive).expect("asked"));
+        let (sender, granted) = channel();
+        let waiter = thread::spawn(move || {
+            lock(&other, Range::Whole, Mode::Exclusive).expect("granted in the end");
+            sender.send(()).expect("somebody listens");
+        });
+        assert!(granted.recv_timeout(Duration::from_millis(50)).is_err(), "it is locked");
+        unlock(file.as_file(), Range::Whole).expect("it is ours");
+        granted.recv_timeout(Duration::from_secs(60)).expect("it is free");
+        waiter.join().expect("no panic");
+    }
+
+    #[test]
+    fn a_wait_that_is_given_up_is_never_granted() {
+        let (file, other) = two();
+        assert!(try_lock(file.as_file(), Range::Whole, Mode::Exclusive).expect("asked"));
+        let (sender, name) = channel();
+        let waiter = thread::spawn(move || {
+            sender.send(Sleeper::current()).expect("somebody listens");
+            let ended = lock(&other, Range::Whole, Mode::Exclusive).expect_err("never granted");
+            (ended.kind(), other)
+        });
+        name.recv().expect("it runs").wake();
+        let (kind, other) = waiter.join().expect("no panic");
+        assert_eq!(kind, std::io::ErrorKind::Interrupted);
+        unlock(file.as_file(), Range::Whole).expect("it is ours");
+        assert!(try_lock(file.as_file(), Range::Whole, Mode::Exclusive).expect("asked"));
+        drop(other);
+    }
+}
