@@ -23,10 +23,19 @@
 //! | steps for crash tests | [`step`] |
 //! | DuckDB, which is linked in (feature `duckdb`) | `duckdb` |
 
+mod answers;
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
-mod answers;
+#[cfg(test)]
+mod scratch;
+#[cfg(any(target_os = "macos", test))]
+mod spans;
 pub mod step;
+
+// What is pure in it is tested on every system.
+#[cfg(any(target_os = "macos", test))]
+#[path = "macos/records.rs"]
+mod macos_records;
 
 #[cfg(unix)]
 mod unix;
@@ -40,18 +49,25 @@ pub use unix::{
         lock_exclusive, lock_shared, may_write, takes_bytes, try_lock_exclusive, try_lock_shared,
         unlock,
     },
-    host, signals, spawn,
+    host, signals, sniff, spawn,
 };
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{
-    ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process, sniff,
+use linux as system;
+
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "macos")]
+use macos as system;
+
+pub use system::{
+    ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process,
 };
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("dbguard does not support this operating system yet: Linux only");
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+compile_error!("dbguard does not support this operating system: Linux and macOS only");
 
 /// Whether a process is known to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -174,8 +174,8 @@ pub fn network_name(path: &Path) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scratch::Scratch;
     use super::{Mount, is_network, network_name, of, parse_mount, unescape};
+    use crate::platform::scratch::Scratch;
     use proptest::prelude::{any, proptest};
     use std::os::unix::fs::MetadataExt;
     use std::path::{Path, PathBuf};

@@ -200,10 +200,10 @@ fn field(text: &str, label: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::super::lock_table::{LockKind, LockMode, parse_line};
-    use super::super::scratch::{Scratch, take_ofd_lock};
     use super::rows_of;
     use super::{FileId, flock_conflict, holders_of, holds, mount_device, process_of_thread};
     use crate::platform::facts_at;
+    use crate::platform::scratch::{Scratch, take_ofd_lock};
     use std::fs;
     use std::io::{BufRead, BufReader};
     use std::path::Path;

@@ -133,11 +133,11 @@ fn parse_process_flags(stat: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::super::held_locks::NamedFile;
-    use super::super::scratch::Scratch;
     use super::{
         KERNEL_THREAD, Opener, can_write, is_kernel_thread, openers, parse_flags,
         parse_process_flags, without_deleted,
     };
+    use crate::platform::scratch::Scratch;
     use proptest::prelude::{any, proptest};
     use std::fs::{self, File};
     use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@
 //! sizes are capped, and nothing is made fit for a terminal. Knows nothing of locks.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::openers::without_deleted;

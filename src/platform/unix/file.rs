@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use fs4::{FileExt, TryLockError};
-use rustix::fs::{self, Access, AtFlags, CWD, Stat};
+use rustix::fs::{self, Access, AtFlags, CWD, Mode, RawMode, Stat};
 
 /// What identifies a file for as long as it exists: two names with the same identity are one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +62,11 @@ impl From<Stat> for Facts {
             modified: SystemTime::UNIX_EPOCH + seconds + fraction,
         }
     }
+}
+
+/// Returns permissions as the system has them, of which every one has twelve bits.
+pub(in crate::platform) fn permissions(mode: u32) -> Mode {
+    Mode::from_bits_truncate((mode & 0o7777) as RawMode)
 }
 
 /// Returns the facts of an open file.

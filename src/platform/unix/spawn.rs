@@ -15,7 +15,7 @@ use std::ptr;
 use libc::{c_char, c_int};
 use rustix::process::{self as rx, Pid, WaitId, WaitIdOptions};
 
-use super::signals::{SIGPIPE, SignalMask, restores_broken_pipes};
+use super::signals::{SignalMask, restored_in_commands};
 
 /// Our descriptors get numbers from here on in the command, out of the way of scripts that
 /// count from 3, and of a make jobserver.
@@ -125,8 +125,8 @@ pub fn become_command(launch: &Launch<'_>) -> io::Error {
     }
     // SAFETY: SIG_DFL is a valid disposition; the mask was initialised when it was read.
     unsafe {
-        if restores_broken_pipes() {
-            libc::signal(SIGPIPE, libc::SIG_DFL);
+        for signal in restored_in_commands() {
+            libc::signal(signal, libc::SIG_DFL);
         }
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const launch.mask.0, ptr::null_mut());
     }
@@ -239,8 +239,8 @@ impl Attributes {
         unsafe {
             let mut defaults = MaybeUninit::uninit();
             libc::sigemptyset(defaults.as_mut_ptr());
-            if restores_broken_pipes() {
-                libc::sigaddset(defaults.as_mut_ptr(), SIGPIPE);
+            for signal in restored_in_commands() {
+                libc::sigaddset(defaults.as_mut_ptr(), signal);
             }
             let to = &raw mut attributes.0;
             check(libc::posix_spawnattr_setsigdefault(to, defaults.as_ptr()))?;
