@@ -31,6 +31,8 @@ mod scratch;
 #[cfg(any(target_os = "macos", test))]
 mod spans;
 pub mod step;
+#[cfg(test)]
+mod tests;
 
 // What is pure in it is tested on every system.
 #[cfg(any(target_os = "macos", test))]

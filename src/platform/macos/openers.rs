@@ -43,7 +43,8 @@ fn add(openers: &mut Vec<Opener>, pid: u32, open: &OpenFile, files: &[NamedFile<
     let deleted = open.links == 0;
     for (file, wanted) in files.iter().enumerate() {
         let is_it = wanted.id.is_some_and(|id| descriptors::is_of(open, id));
-        if !is_it && !(deleted && open.path == wanted.path) {
+        let had_its_name = deleted && open.path == wanted.path;
+        if !is_it && !had_its_name {
             continue;
         }
         let known = |one: &&mut Opener| (one.pid, one.file, one.deleted) == (pid, file, deleted);

@@ -129,13 +129,11 @@ fn terminal_name(device: i32) -> Option<String> {
 }
 
 /// Returns what the kernel counted in units of the machine's own.
+#[expect(deprecated, reason = "the crate that libc points to would be for this one call")]
 fn machine_time(units: u64) -> Duration {
     let mut scale = libc::mach_timebase_info { numer: 0, denom: 0 };
     // SAFETY: the scale is ours to write.
-    #[expect(deprecated, reason = "the crate that it points to would be for this one call")]
-    unsafe {
-        libc::mach_timebase_info(&raw mut scale)
-    };
+    unsafe { libc::mach_timebase_info(&raw mut scale) };
     let nanos = u128::from(units) * u128::from(scale.numer) / u128::from(scale.denom.max(1));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
