@@ -68,7 +68,28 @@ pub use system::{
     ask, file_system, held_locks, holders, lease, lock_table, openers, portrait, process,
 };
 
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+#[cfg(windows)]
+compile_error!("dbguard does not support Windows yet: Linux and macOS only");
+#[cfg(target_os = "freebsd")]
+compile_error!("dbguard does not support FreeBSD: Linux and macOS only");
+#[cfg(target_os = "netbsd")]
+compile_error!("dbguard does not support NetBSD: Linux and macOS only");
+#[cfg(target_os = "openbsd")]
+compile_error!("dbguard does not support OpenBSD: Linux and macOS only");
+#[cfg(target_os = "dragonfly")]
+compile_error!("dbguard does not support DragonFly BSD: Linux and macOS only");
+#[cfg(target_os = "android")]
+compile_error!("dbguard does not support Android: Linux and macOS only");
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "macos",
+    windows,
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+    target_os = "android",
+)))]
 compile_error!("dbguard does not support this operating system: Linux and macOS only");
 
 /// Whether a process is known to run.

@@ -5,7 +5,7 @@
 //! nothing of dbguard can start right after it.
 //!
 //! It lies on the path of every `exec`. A free SQLite file costs stat, open, read, one or two
-//! fcntl, close; `/proc` is read only for engines that use flock.
+//! fcntl, close; holders are searched only for engines that use flock.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

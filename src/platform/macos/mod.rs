@@ -15,6 +15,7 @@ pub mod lease;
 pub mod listing;
 pub mod lock_table;
 pub mod machine;
+mod notices;
 pub mod openers;
 pub mod portrait;
 pub mod process;

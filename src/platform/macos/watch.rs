@@ -14,125 +14,21 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use libc::{c_int, pthread_t, sigset_t};
 
-use super::queue::{Event, Queue};
+use super::notices::{Book, bit, dispose, numbers, place, restore, wake_up, with};
 use crate::platform::unix::host::in_foreground;
 use crate::platform::unix::signals::{
-    Arrival, INTERRUPT, Origin, SIGCHLD, SIGCONT, SIGINT, SIGKILL, SIGQUIT, SIGSTOP, SIGTSTP, add,
-    empty, forget_ignored_children, is_ignored, mask, prepare_interrupt,
+    Arrival, INTERRUPT, Origin, SIGCHLD, SIGINT, SIGKILL, SIGQUIT, SIGSTOP, SIGTSTP, add, empty,
+    forget_ignored_children, is_ignored, mask, prepare_interrupt,
 };
-
-/// Signals have the numbers from 1 to 31.
-const SIGNALS: usize = 32;
 
 /// How often a child is looked at where no queue can be had.
 const BLIND_LOOK: Duration = Duration::from_millis(100);
-
-static BOOK: Mutex<Book> = Mutex::new(Book::new());
-
-/// What is known of the signals that are noted.
-struct Book {
-    queue: Option<(u32, Arc<Queue>)>,
-    /// For how many each signal is noted.
-    listeners: [u32; SIGNALS],
-    /// How many watches hold each signal off, and what it did before the first.
-    held: [(u32, Option<libc::sigaction>); SIGNALS],
-    /// Those that arrived and were not fetched, as bits.
-    noted: u32,
-}
-
-impl Book {
-    const fn new() -> Self {
-        Self { queue: None, listeners: [0; SIGNALS], held: [(0, None); SIGNALS], noted: 0 }
-    }
-
-    fn open() -> MutexGuard<'static, Self> {
-        BOOK.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the queue of this process; a copy made by fork(2) gets one of its own.
-    fn queue(&mut self) -> io::Result<Arc<Queue>> {
-        let pid = std::process::id();
-        if let Some((owner, queue)) = &self.queue
-            && *owner == pid
-        {
-            return Ok(Arc::clone(queue));
-        }
-        let queue = Arc::new(Queue::new()?);
-        for signal in numbers(u32::MAX).filter(|signal| self.listeners[place(*signal)] > 0) {
-            queue.change(event(signal), libc::EV_ADD | libc::EV_CLEAR, 0)?;
-        }
-        self.queue = Some((pid, Arc::clone(&queue)));
-        Ok(queue)
-    }
-
-    /// Has a signal noted.
-    fn listen(&mut self, signal: c_int) -> io::Result<()> {
-        if self.listeners[place(signal)] == 0 {
-            self.queue()?.change(event(signal), libc::EV_ADD | libc::EV_CLEAR, 0)?;
-        }
-        self.listeners[place(signal)] += 1;
-        Ok(())
-    }
-
-    fn stop_listening(&mut self, signal: c_int) {
-        self.listeners[place(signal)] -= 1;
-        if self.listeners[place(signal)] == 0 {
-            // A signal that is noted for nobody does no harm.
-            drop(self.queue().and_then(|queue| queue.change(event(signal), libc::EV_DELETE, 0)));
-            self.noted &= !bit(signal);
-        }
-    }
-
-    /// Holds a signal off. One that cannot be noted acts as before.
-    fn hold(&mut self, signal: c_int) -> io::Result<()> {
-        self.listen(signal)?;
-        let (holders, before) = &mut self.held[place(signal)];
-        *holders += 1;
-        if *holders == 1 && !is_harmless(signal) {
-            *before = Some(dispose(signal, libc::SIG_IGN));
-        }
-        Ok(())
-    }
-
-    /// Lets a signal act again. Returns whether one has arrived that nobody fetched.
-    fn release(&mut self, signal: c_int) -> bool {
-        let (holders, before) = &mut self.held[place(signal)];
-        *holders -= 1;
-        let is_last = *holders == 0;
-        if let Some(before) = before.take_if(|_| is_last) {
-            restore(signal, &before);
-        }
-        let is_left = is_last && self.noted & bit(signal) != 0 && !is_harmless(signal);
-        if is_left {
-            self.noted &= !bit(signal);
-        }
-        self.stop_listening(signal);
-        is_left
-    }
-
-    fn take(&mut self, of: u32) -> Option<c_int> {
-        let signal = numbers(self.noted & of).next()?;
-        self.noted &= !bit(signal);
-        Some(signal)
-    }
-
-    /// Writes down what the queue told, and returns whether the thread is woken that asks.
-    fn write_down(&mut self, events: &[Event]) -> bool {
-        let signals = events.iter().filter(|event| event.filter == libc::EVFILT_SIGNAL);
-        for signal in signals.filter_map(|event| c_int::try_from(event.ident).ok()) {
-            self.noted |= bit(signal);
-        }
-        events.contains(&wake_up(Sleeper::current()))
-    }
-}
 
 /// Signals that are held off in this process and fetched by [`Watch::wait`].
 ///
@@ -275,7 +171,7 @@ impl Drop for Shield {
 
 /// A thread that can be woken from a blocking call, or from [`Watch::wait`] of a helper.
 #[derive(Clone, Copy)]
-pub struct Sleeper(pthread_t);
+pub struct Sleeper(pub(super) pthread_t);
 
 impl Sleeper {
     /// Names the calling thread.
@@ -401,20 +297,6 @@ fn origin(signal: c_int) -> Origin {
     if may_be_key || signal == SIGCHLD { Origin::Kernel } else { Origin::Process }
 }
 
-/// Whether the default of a signal does nothing to a process that runs, so that it need not be
-/// ignored; of children that is ignored nothing can be learned.
-fn is_harmless(signal: c_int) -> bool {
-    matches!(signal, SIGCHLD | SIGCONT)
-}
-
-fn event(signal: c_int) -> Event {
-    Event { ident: place(signal), filter: libc::EVFILT_SIGNAL }
-}
-
-fn wake_up(thread: Sleeper) -> Event {
-    Event { ident: thread.0, filter: libc::EVFILT_USER }
-}
-
 /// Returns the signals that are pending in this thread, as bits.
 fn pending() -> u32 {
     let mut set = empty();
@@ -423,38 +305,4 @@ fn pending() -> u32 {
     // SAFETY: the set is initialised.
     let is_in = |signal: &c_int| unsafe { libc::sigismember(&raw const set, *signal) } == 1;
     numbers(u32::MAX).filter(is_in).fold(0, with)
-}
-
-/// Changes what a signal does, and returns what it did.
-fn dispose(signal: c_int, handler: libc::sighandler_t) -> libc::sigaction {
-    // SAFETY: an all-zero sigaction is valid, with SIG_DFL or SIG_IGN for a handler; both are ours.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        let mut before: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handler;
-        libc::sigaction(signal, &raw const action, &raw mut before);
-        before
-    }
-}
-
-fn restore(signal: c_int, before: &libc::sigaction) {
-    // SAFETY: it is what the system said that the signal did.
-    unsafe { libc::sigaction(signal, before, ptr::null_mut()) };
-}
-
-fn place(signal: c_int) -> usize {
-    usize::try_from(signal).ok().filter(|place| *place < SIGNALS).unwrap_or(0)
-}
-
-fn bit(signal: c_int) -> u32 {
-    1 << place(signal)
-}
-
-fn with(bits: u32, signal: c_int) -> u32 {
-    bits | bit(signal)
-}
-
-/// Returns the numbers of signals that bits stand for.
-fn numbers(bits: u32) -> impl Iterator<Item = c_int> {
-    (1..32).filter(move |signal| bits & bit(*signal) != 0)
 }

@@ -89,6 +89,9 @@ pub fn facts_of_link(path: &Path) -> io::Result<Facts> {
 ///
 /// # Errors
 /// What poll(2) says. A signal only shortens the wait.
+///
+/// # Platforms
+/// On macOS poll(2) may know nothing of a terminal, which then seems to take bytes always.
 pub fn takes_bytes(file: impl AsFd, limit: std::time::Duration) -> io::Result<bool> {
     let mut polled = [rustix::event::PollFd::new(&file, rustix::event::PollFlags::OUT)];
     let limit = rustix::event::Timespec {
