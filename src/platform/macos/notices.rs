@@ -46,7 +46,9 @@ impl Book {
         }
         // fork(2) does not copy it, so its number may be another file's by now: closing it would
         // close that one.
-        self.queue.take().map(std::mem::forget);
+        if let Some(others) = self.queue.take() {
+            std::mem::forget(others);
+        }
         let queue = Arc::new(Queue::new()?);
         for signal in numbers(u32::MAX).filter(|signal| self.listeners[place(*signal)] > 0) {
             queue.change(event(signal), libc::EV_ADD | libc::EV_CLEAR, 0)?;

@@ -69,12 +69,16 @@ fn a_command_reads_and_writes_where_it_is_told_and_inherits_what_it_is_given() {
     scratch.open_writable().write_all(b"given").expect("it can be written");
     let input = File::open(scratch.path()).expect("it opens");
     let given = scratch.open_writable();
-    // Its number is high, and lower where few descriptors are allowed.
+    // Which number it gets depends on how many are allowed and taken.
     let script = "read -r line; printf '%s %s' \"$line\" \"$ADDED$HOME\"
-        for one in /dev/fd/1?? /dev/fd/2??; do [ ! -e \"$one\" ] || printf X 1<>\"$one\"; done";
+        for one in /dev/fd/???; do [ ! \"$one\" -ef \"$GIVEN\" ] || printf X 1<>\"$one\"; done";
     let arguments = words(&["sh", "-c", script]);
     let launch = Launch {
-        environment: &[("ADDED", Some("new".into())), ("HOME", None)],
+        environment: &[
+            ("ADDED", Some("new".into())),
+            ("HOME", None),
+            ("GIVEN", Some(scratch.path().into())),
+        ],
         input: Some(input.as_fd()),
         output: Some(writer.as_fd()),
         inherit: &[given.as_fd()],
