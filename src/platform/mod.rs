@@ -24,9 +24,21 @@
 //! | steps for crash tests | [`step`] |
 //! | DuckDB, which is linked in (feature `duckdb`) | `duckdb` |
 
+mod answers;
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
+#[cfg(test)]
+mod scratch;
+#[cfg(any(target_os = "macos", test))]
+mod spans;
 pub mod step;
+#[cfg(test)]
+mod tests;
+
+// What is pure in it is tested on every system.
+#[cfg(any(target_os = "macos", test))]
+#[path = "macos/records.rs"]
+mod macos_records;
 
 #[cfg(unix)]
 mod unix;
@@ -40,19 +52,47 @@ pub use unix::{
         lock_exclusive, lock_shared, loses_reader, may_write, takes_bytes, try_lock_exclusive,
         try_lock_shared, unlock,
     },
-    host, signals, spawn,
+    host, signals, sniff, spawn,
 };
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{
+use linux as system;
+
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "macos")]
+use macos as system;
+
+pub use system::{
     ask, file_system, held_locks, holders, lease, lock_table, lock_watch, openers, portrait,
-    process, sniff, trial,
+    process, trial,
 };
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("dbguard does not support this operating system yet: Linux only");
+#[cfg(windows)]
+compile_error!("dbguard does not support Windows yet: Linux and macOS only");
+#[cfg(target_os = "freebsd")]
+compile_error!("dbguard does not support FreeBSD: Linux and macOS only");
+#[cfg(target_os = "netbsd")]
+compile_error!("dbguard does not support NetBSD: Linux and macOS only");
+#[cfg(target_os = "openbsd")]
+compile_error!("dbguard does not support OpenBSD: Linux and macOS only");
+#[cfg(target_os = "dragonfly")]
+compile_error!("dbguard does not support DragonFly BSD: Linux and macOS only");
+#[cfg(target_os = "android")]
+compile_error!("dbguard does not support Android: Linux and macOS only");
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "macos",
+    windows,
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+    target_os = "android",
+)))]
+compile_error!("dbguard does not support this operating system: Linux and macOS only");
 
 /// Whether a process is known to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+pub use crate::platform::answers::FileSystem;
+
 /// Magic numbers of file systems whose locks may end at this machine, or be made elsewhere
 /// (`linux/magic.h` and the file systems' own headers).
 const NETWORK: [(u64, &str); 14] = [
@@ -44,22 +46,6 @@ const NETWORK_WORDS: [&str; 23] = [
 /// The file systems that lay one directory over another. The same file below has another inode, so
 /// locks taken there and here do not meet.
 const OVERLAY_WORDS: [&str; 3] = ["overlay", "aufs", "fuse.fuse-overlayfs"];
-
-/// The file system a path is on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileSystem {
-    /// Its type as mountinfo has it: `ext4`, `nfs4`, `fuse.sshfs`. As hostile as any text from
-    /// elsewhere: whoever mounts may name it.
-    pub type_name: String,
-    /// Whether other machines may have it too, so that locks may end here or be made there. Also
-    /// for all of FUSE, which does not tell.
-    pub network: bool,
-    /// Where it is mounted.
-    pub mount_point: PathBuf,
-    /// Whether it lays one directory over another, as containers do: locks taken on the same file
-    /// below do not meet those taken here.
-    pub is_overlay: bool,
-}
 
 /// A line of mountinfo.
 #[derive(Debug, PartialEq, Eq)]
@@ -188,10 +174,8 @@ pub fn network_name(path: &Path) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scratch::Scratch;
     use super::{Mount, is_network, network_name, of, parse_mount, unescape};
     use proptest::prelude::{any, proptest};
-    use std::os::unix::fs::MetadataExt;
     use std::path::{Path, PathBuf};
 
     const MOUNTS: &[u8] = b"22 27 0:21 / /proc rw,relatime - proc proc rw\n\
@@ -210,16 +194,6 @@ mod tests {
             ("proc", false, false)
         );
         assert_eq!(found.mount_point, Path::new("/proc"));
-    }
-
-    #[test]
-    fn a_file_that_is_yet_to_come_is_on_the_file_system_of_its_directory() {
-        let scratch = Scratch::new("file-system");
-        let found = of(scratch.path()).expect("the scratch file has a mount");
-        assert_eq!(of(&scratch.directory().join("new/er")), Some(found.clone()));
-        let device = |path: &Path| std::fs::metadata(path).expect("it is there").dev();
-        assert_eq!(device(&found.mount_point), device(scratch.directory()));
-        assert!(of(Path::new("no-such-file")).is_some(), "it would be in this directory");
     }
 
     #[test]

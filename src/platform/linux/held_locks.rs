@@ -11,55 +11,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::Path;
 
 use super::holders::{rows_of, table_is_complete};
 use super::lock_table::{self, KernelLock, LockKind};
 use super::{descriptors, process};
-use crate::platform::{FileId, facts_at};
+use crate::platform::FileId;
 
-/// A file to look for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NamedFile<'a> {
-    /// Where it is. Used to find its mount, and to recognize deleted files that had this name:
-    /// absolute and free of symbolic links.
-    pub path: &'a Path,
-    /// What is there now; `None` for nothing.
-    pub id: Option<FileId>,
-}
-
-impl<'a> NamedFile<'a> {
-    /// Looks up what is at a path, without opening it; what cannot be looked up is not there.
-    pub fn at(path: &'a Path) -> Self {
-        Self { path, id: facts_at(path).ok().map(|facts| facts.id) }
-    }
-}
-
-/// Where the holder of a lock is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whereabouts {
-    /// Among the processes that can be seen.
-    Here,
-    /// Outside this PID namespace, or on another machine.
-    OtherNamespace,
-    /// Nobody can be seen to have it: another user's process, which root would see, or the kernel
-    /// itself, as a file server.
-    Unseen,
-}
-
-/// A lock on one of the files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldLock {
-    /// Which of the files: its place in the list that was given.
-    pub file: usize,
-    /// The lock: kind, mode, range, the process on record, and whether it is only waited for.
-    pub lock: KernelLock,
-    /// The processes that have it, or wait for it. Empty unless `whereabouts` is `Here`. Where the
-    /// process on record has the lock, those that share it with that one are not searched for.
-    pub holders: Vec<u32>,
-    /// Where they are.
-    pub whereabouts: Whereabouts,
-}
+pub use crate::platform::answers::{HeldLock, NamedFile, Whereabouts};
 
 impl HeldLock {
     /// Reports whether a search would tell nothing more: waiters are not listed anywhere else.

@@ -18,19 +18,14 @@ use super::lock_table::{self, KernelLock, LockKind, LockMode};
 use super::{descriptors, file_system};
 use crate::platform::FileId;
 
+pub use crate::platform::answers::Holder;
+
 /// What `/proc/self/ns/pid` points to in the initial PID namespace (`PROC_PID_INIT_INO` in the
 /// kernel's `proc_ns.h`), which is the only one whose lock table leaves nothing out.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
-/// A lock and who holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// The process that holds the lock; `None` when it is outside this PID namespace or belongs
-    /// to a user whose descriptors may not be read.
-    pub pid: Option<u32>,
-    /// The lock.
-    pub lock: KernelLock,
-}
+/// Whether a mutex that processes share has the number of the thread that has it, as futexes do.
+pub const MUTEXES_NAME_THREADS: bool = true;
 
 /// Returns the locks held on a file, with the processes that truly hold them.
 ///
@@ -208,10 +203,10 @@ fn field(text: &str, label: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::super::lock_table::{LockKind, LockMode, parse_line};
-    use super::super::scratch::{Scratch, take_ofd_lock};
     use super::rows_of;
     use super::{FileId, flock_conflict, holders_of, holds, mount_device, process_of_thread};
     use crate::platform::facts_at;
+    use crate::platform::scratch::{Scratch, take_ofd_lock};
     use std::fs;
     use std::io::{BufRead, BufReader};
     use std::path::Path;

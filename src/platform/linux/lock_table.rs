@@ -22,68 +22,10 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+pub use crate::platform::answers::{KernelLock, LockKind, LockMode};
+
 /// The room for one reading of the table, about 1,000 rows; a longer table is read in steps.
 const TABLE_BYTES: usize = 64 * 1024;
-
-/// How a lock was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LockKind {
-    /// fcntl `F_SETLK`: belongs to a process.
-    Posix,
-    /// fcntl `F_OFD_SETLK`: belongs to an open file description.
-    Ofd,
-    /// flock(2): belongs to an open file description.
-    Flock,
-    /// A lease or a delegation, as file servers take them; it locks no database.
-    Lease,
-    /// Whatever a later kernel has.
-    Other,
-}
-
-/// Whether a lock excludes everybody or writers only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LockMode {
-    /// Shared.
-    Read,
-    /// Exclusive.
-    Write,
-}
-
-/// One row of the table.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct KernelLock {
-    /// Whether it is waited for instead of held.
-    pub waiting: bool,
-    /// How it was taken.
-    pub kind: LockKind,
-    /// What it excludes.
-    pub mode: LockMode,
-    /// The process as the kernel wrote it: -1 for an open file description, 0 for one outside this
-    /// PID namespace. [`KernelLock::pid`] has only those that are processes.
-    pub raw_pid: i64,
-    /// The major number of the superblock's device.
-    pub device_major: u32,
-    /// The minor number of the superblock's device.
-    pub device_minor: u32,
-    /// The inode.
-    pub inode: u64,
-    /// The first byte.
-    pub start: u64,
-    /// The last byte; `None` reaches to the end of the offset space.
-    pub end: Option<u64>,
-}
-
-impl KernelLock {
-    /// Returns the process that took the lock, if the kernel named one.
-    pub fn pid(&self) -> Option<u32> {
-        u32::try_from(self.raw_pid).ok().filter(|pid| *pid != 0)
-    }
-
-    /// Reports whether the lock covers any of the bytes from `first` to `last`.
-    pub fn touches(&self, first: u64, last: u64) -> bool {
-        self.start <= last && self.end.is_none_or(|end| end >= first)
-    }
-}
 
 /// Returns the lock that a line of `/proc/locks` or of the `lock:` part of fdinfo describes.
 ///

@@ -87,7 +87,7 @@ impl Known {
 mod tests {
     use std::path::Path;
 
-    use super::super::scratch::Scratch;
+    use crate::platform::scratch::Scratch;
     use super::{LockWatch, NamedFile};
 
     #[test]

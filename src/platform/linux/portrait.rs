@@ -9,11 +9,14 @@
 //! sizes are capped, and nothing is made fit for a terminal. Knows nothing of locks.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::Path;
+use std::time::SystemTime;
 
 use super::openers::without_deleted;
 use super::process;
+use crate::platform::answers::state_word;
+
+pub use crate::platform::answers::{Ancestor, Container, Executable, Portrait};
 
 /// More than the fields of `stat` that are read ever take.
 const STAT_BYTES: usize = 1024;
@@ -29,74 +32,6 @@ const MOST_ANCESTORS: usize = 20;
 
 /// The digits that people know a container by.
 const SHORT_ID_DIGITS: usize = 12;
-
-/// What is known of one process. All of it is of the same process, at slightly different moments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Portrait {
-    /// Its number.
-    pub pid: u32,
-    /// The number of its parent; 0 for none in this PID namespace.
-    pub parent: u32,
-    /// What the kernel calls it, or the name of its executable where the kernel cuts that short.
-    pub name: String,
-    /// Its command line, as `process::command_line`; `None` if it cannot be read.
-    pub command_line: Option<Vec<String>>,
-    /// The number of its effective user.
-    pub user: Option<u32>,
-    /// When it started, to some 10 ms and as today's clock has it.
-    pub started: SystemTime,
-    /// For how long it has run, time asleep with the machine included.
-    pub age: Duration,
-    /// Its state, in the words of `process::state`.
-    pub state: &'static str,
-    /// The terminal it belongs to, as `pts/3`.
-    pub terminal: Option<String>,
-    /// Whether process 1 is its parent: its own has ended, or it is a service of the system.
-    pub orphaned: bool,
-    /// The program it runs; `None` for another user's process.
-    pub executable: Option<Executable>,
-    /// Whether its PID namespace is another than ours; `None` if that cannot be told.
-    pub other_namespace: Option<bool>,
-    /// Its number in each PID namespace from that of `/proc` inwards, `pid` first.
-    pub namespace_pids: Vec<u32>,
-    /// The container it is in, where its control group says so.
-    pub container: Option<Container>,
-    /// Memory it occupies; 0 for a zombie and for a thread of the kernel.
-    pub resident_bytes: u64,
-    /// The time it spent computing, all threads together.
-    pub cpu_time: Duration,
-    /// Its working directory; `None` for another user's process.
-    pub directory: Option<PathBuf>,
-}
-
-/// The program of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Executable {
-    /// Where it is, or was.
-    pub path: PathBuf,
-    /// Whether it has been deleted or replaced since, as by an upgrade.
-    pub deleted: bool,
-}
-
-/// A container, as far as the name of a control group tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Container {
-    /// `docker`, `podman`, `kubernetes`, or `container` for others.
-    pub engine: &'static str,
-    /// The first twelve digits of its id.
-    pub id: String,
-}
-
-/// One step from a process towards process 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ancestor {
-    /// Its number.
-    pub pid: u32,
-    /// What the kernel calls it, or the name of its executable where the kernel cuts that short.
-    pub name: String,
-    /// The file name of its executable; `None` for another user's process.
-    pub executable: Option<String>,
-}
 
 /// Returns what is known of a process, `None` if there is none, it is hidden, or it ends meanwhile.
 ///
@@ -119,7 +54,7 @@ pub fn portrait(pid: u32) -> Option<Portrait> {
         user: status.user,
         started: SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH),
         age,
-        state: process::state_word(stat.state),
+        state: state_word(stat.state),
         terminal: terminal_name(stat.terminal),
         orphaned: stat.parent == 1,
         executable,

@@ -79,7 +79,7 @@ fn try_record(file: &File, request: libc::c_int, exclusive: bool) -> io::Result<
 
 #[cfg(test)]
 mod tests {
-    use super::super::scratch::Scratch;
+    use crate::platform::scratch::Scratch;
     use super::LockKind;
 
     #[test]

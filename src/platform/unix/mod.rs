@@ -6,5 +6,7 @@ pub mod dir;
 pub mod entry;
 pub mod file;
 pub mod host;
+pub mod record_lock;
 pub mod signals;
+pub mod sniff;
 pub mod spawn;
