@@ -52,7 +52,7 @@ pub use unix::{
         lock_exclusive, lock_shared, loses_reader, may_write, takes_bytes, try_lock_exclusive,
         try_lock_shared, unlock,
     },
-    host, signals, sniff, spawn,
+    host, signals, sniff, spawn, trial,
 };
 
 #[cfg(target_os = "linux")]
@@ -67,7 +67,7 @@ use macos as system;
 
 pub use system::{
     ask, file_system, held_locks, holders, lease, lock_table, lock_watch, openers, portrait,
-    process, trial,
+    process,
 };
 
 #[cfg(windows)]

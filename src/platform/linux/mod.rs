@@ -15,5 +15,4 @@ pub mod machine;
 pub mod openers;
 pub mod portrait;
 pub mod process;
-pub mod trial;
 pub mod watch;

@@ -51,6 +51,18 @@ pub fn locks_on(files: &[NamedFile<'_>]) -> io::Result<Vec<HeldLock>> {
     Ok(found)
 }
 
+/// Returns every lock on the files with everybody who has it: whoever is to end a lock has to know
+/// them all.
+///
+/// # Errors
+/// As [`locks_on`].
+///
+/// # Platforms
+/// Nobody is on record as the one who took a flock, so all who may have it are named in any case.
+pub fn locks_of_everybody(files: &[NamedFile<'_>]) -> io::Result<Vec<HeldLock>> {
+    locks_on(files)
+}
+
 fn locks_of(file: &File, id: FileId) -> io::Result<Vec<HeldLock>> {
     let mut locks = conflicts(file, libc::F_GETLK, 0)?;
     if locks.is_empty() {

@@ -14,6 +14,7 @@ pub mod holders;
 pub mod lease;
 pub mod listing;
 pub mod lock_table;
+pub mod lock_watch;
 pub mod machine;
 mod notices;
 pub mod openers;

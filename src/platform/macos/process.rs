@@ -3,7 +3,6 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
@@ -207,65 +206,68 @@ pub fn try_reap(pid: u32) -> bool {
 /// A living process, to be waited for.
 ///
 /// # Platforms
-/// Its number can be reused while this is held, so its start is compared before it is signalled: in
-/// the moment between the two, the number may still become another one's.
+/// Nothing is open as long as nobody waits: a queue of events does not survive fork(2), and a number
+/// in its place might be another file's. So the number of the process can be reused while this is
+/// held. Its start is compared before it is signalled; in the moment between the two, the number may
+/// still become another one's.
 #[derive(Debug)]
 pub struct ProcessHandle {
     pid: u32,
     start: u64,
-    queue: Queue,
-    ended: AtomicBool,
 }
 
 impl ProcessHandle {
     /// Opens the process with this number.
     pub fn open(pid: u32) -> io::Result<Self> {
         let start = start_time(pid).ok_or_else(no_such_process)?;
-        let queue = Queue::new()?;
-        let event = Event { ident: pid as usize, filter: libc::EVFILT_PROC };
-        queue.change(event, libc::EV_ADD, libc::NOTE_EXIT)?;
-        let handle = Self { pid, start, queue, ended: AtomicBool::new(false) };
-        // Otherwise the queue tells of another one.
-        if handle.is_it() { Ok(handle) } else { Err(no_such_process()) }
+        Ok(Self { pid, start })
     }
 
-    /// Opens the process with this number if it is the one that started then. `None` if that one
-    /// has ended.
+    /// Opens the process with this number that started then; `None` if it has ended.
     pub fn open_started(pid: u32, start: u64) -> io::Result<Option<Self>> {
-        match Self::open(pid) {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
-            opened => Ok(Some(opened?).filter(|handle| handle.start == start)),
-        }
+        let handle = Self { pid, start };
+        Ok((!handle.has_ended()).then_some(handle))
     }
 
-    /// Sends a signal to this very process.
-    pub fn send(&self, signal: i32) -> io::Result<()> {
-        let pid = to_pid(self.pid).filter(|_| self.is_it()).ok_or_else(no_such_process)?;
+    /// Whether the process has ended; a zombie has.
+    pub fn has_ended(&self) -> bool {
+        liveness(self.pid, Some(self.start)) == Liveness::Gone
+    }
+
+    /// Sends a signal to the process; `false` if it has ended. 0 sends none, and only asks whether
+    /// that would be allowed.
+    ///
+    /// # Errors
+    /// It is not allowed (`PermissionDenied`).
+    pub fn signal(&self, signal: i32) -> io::Result<bool> {
+        let Some(pid) = to_pid(self.pid).filter(|_| !self.has_ended()) else { return Ok(false) };
         // SAFETY: kill has no memory preconditions.
-        match unsafe { libc::kill(pid.as_raw_nonzero().get(), signal) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
+        if unsafe { libc::kill(pid.as_raw_nonzero().get(), signal) } == 0 {
+            return Ok(true);
+        }
+        match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ESRCH) => Ok(false),
+            error => Err(error),
         }
     }
 
     /// Blocks until the process has ended or the time is up. `true` if it has ended.
     pub fn wait(&self, limit: Duration) -> io::Result<bool> {
-        if self.ended.load(Ordering::Relaxed) {
+        let queue = Queue::new()?;
+        let event = Event { ident: self.pid as usize, filter: libc::EVFILT_PROC };
+        match queue.change(event, libc::EV_ADD, libc::NOTE_EXIT) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(true),
+            changed => changed?,
+        }
+        // From here on the queue tells of its end, if the number is still its own.
+        if self.has_ended() {
             return Ok(true);
         }
-        match self.queue.fetch(Some(limit)) {
-            Ok(events) => {
-                // It is told once.
-                self.ended.fetch_or(!events.is_empty(), Ordering::Relaxed);
-                Ok(!events.is_empty())
-            }
+        match queue.fetch(Some(limit)) {
+            Ok(events) => Ok(!events.is_empty()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
             Err(error) => Err(error),
         }
-    }
-
-    fn is_it(&self) -> bool {
-        start_time(self.pid) == Some(self.start)
     }
 }
 

@@ -10,3 +10,4 @@ pub mod record_lock;
 pub mod signals;
 pub mod sniff;
 pub mod spawn;
+pub mod trial;
