@@ -195,6 +195,8 @@ fn looking_changes_nothing() {
     let holder = scene.hold(["--native", "ignore", "a.db"]);
     let waiter = scene.queue_up("a.db", &["-k", "k"]);
     holder.until_recorded(&scene, "a.db");
+    let says = |name: &String| scene.read(scene.state("a.db", "queue").join(name)).ends_with('\n');
+    until("the waiter's claim is written", || scene.queue("a.db").iter().all(says));
     let before = traced(&scene);
     let mut watcher = Watcher::of(&scene, &["."], "a.db");
     watcher.until_of("acquired", holder.process.pid());
