@@ -257,7 +257,10 @@ fn only_the_files_of_linux_read_its_table_of_processes() {
 #[test]
 fn nothing_but_the_lock_rooms_own_files_is_flocked() {
     let mut wrong = Vec::new();
-    let others = |source: &&Source| !matches!(source.room(), "lock" | "platform");
+    // The directory in which an update works is its own as well.
+    let is_own = |source: &&Source| source.name.ends_with("commands/update/stage.rs");
+    let others =
+        |source: &&Source| !matches!(source.room(), "lock" | "platform") && !is_own(source);
     for source in sources(&["src"]).iter().filter(others) {
         let calls = ["lock_shared", "lock_exclusive", "FileExt", "fs::flock", "libc::flock"];
         let takes = |line: &str| calls.iter().any(|call| line.contains(call));
