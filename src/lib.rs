@@ -47,13 +47,16 @@ pub mod watch;
 
 use std::ffi::OsString;
 
+#[cfg(test)]
+use platform::odd_name;
+
 /// Runs dbguard as the arguments say, which begin after the program's name, and returns its exit
 /// code.
 ///
 /// Does not return where the end is a signal: after Ctrl-C the process ends by SIGINT, so that
 /// a shell's loop stops. A defect ends it with [`outcome::Outcome::Internal`], never by
 /// unwinding.
-pub fn run(arguments: Vec<OsString>) -> u8 {
+pub fn run(arguments: Vec<OsString>) -> i32 {
     platform::signals::turn_into_errors();
     let Ok(end) = std::panic::catch_unwind(|| commands::run(arguments)) else {
         return outcome::Outcome::Internal.code();

@@ -49,8 +49,8 @@ pub enum Outcome {
     NotExecutable,
     /// The command was not found.
     CommandNotFound,
-    /// The command's own exit code.
-    Exited(u8),
+    /// The command's own exit code: on Windows any number of 32 bits.
+    Exited(i32),
     /// A signal ended the command, or dbguard while it waited.
     Signaled(u8),
 }
@@ -81,7 +81,7 @@ impl Outcome {
     ];
 
     /// Returns the exit status.
-    pub fn code(self) -> u8 {
+    pub fn code(self) -> i32 {
         match self {
             Self::Ok => 0,
             Self::Negative => 1,
@@ -104,7 +104,7 @@ impl Outcome {
             Self::NotExecutable => 126,
             Self::CommandNotFound => 127,
             Self::Exited(code) => code,
-            Self::Signaled(signal) => 128_u8.wrapping_add(signal),
+            Self::Signaled(signal) => i32::from(128_u8.wrapping_add(signal)),
         }
     }
 

@@ -175,9 +175,9 @@ impl LockArgs {
 
 impl LockRequest {
     /// Returns the exit code of an outcome: `-E` replaces the two that say the lock was held.
-    pub fn exit_code(&self, outcome: Outcome) -> u8 {
+    pub fn exit_code(&self, outcome: Outcome) -> i32 {
         match (outcome, self.conflict_exit_code) {
-            (Outcome::WouldBlock | Outcome::Timeout, Some(code)) => code,
+            (Outcome::WouldBlock | Outcome::Timeout, Some(code)) => i32::from(code),
             _ => outcome.code(),
         }
     }

@@ -23,6 +23,7 @@ use crate::error::Failure;
 use crate::lock::{ClaimId, HELD_VARIABLE, HeldList, Purpose, rfc3339};
 use crate::outcome::Outcome;
 use crate::platform::detach::{Keeper, Side, split};
+use crate::platform::errors;
 use crate::platform::process::ProcessHandle;
 
 /// By which `dbguard release` finds the token.
@@ -71,11 +72,12 @@ pub fn acquire(
 
 /// Opens the process that the lock is taken for.
 fn owner(pid: u32) -> Result<ProcessHandle, Failure> {
-    let owner = ProcessHandle::open(pid).map_err(|error| match error.raw_os_error() {
-        // The last two: it is a thread.
-        Some(libc::ESRCH | libc::EINVAL | libc::ENOENT) => no_such_process(pid),
-        _ => Failure::new(Outcome::OsError, format!("cannot watch process {pid}")).caused_by(error),
-    })?;
+    let owner =
+        ProcessHandle::open(pid).map_err(|error| match errors::is_of_no_process(&error) {
+            true => no_such_process(pid),
+            false => Failure::new(Outcome::OsError, format!("cannot watch process {pid}"))
+                .caused_by(error),
+        })?;
     if owner.has_ended() { Err(no_such_process(pid)) } else { Ok(owner) }
 }
 

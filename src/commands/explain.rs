@@ -10,6 +10,7 @@ use crate::error::Failure;
 use crate::lock::{Contention, LockError};
 use crate::outcome::Outcome;
 use crate::platform::signals::{self, Arrival, Origin};
+use crate::platform::{Shortage, errors};
 use crate::report;
 
 const LOCK_DIR: &str = "keep the locks elsewhere with --lock-dir DIR (or DBGUARD_LOCK_DIR); \
@@ -110,15 +111,14 @@ fn interrupted(arrival: Arrival, files: &str) -> Failure {
 
 /// Whether the system has run out of something: descriptors, processes, memory.
 pub fn is_exhausted(error: &io::Error) -> bool {
-    use libc::{EAGAIN, EMFILE, ENFILE, ENOMEM};
-    matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOMEM | EAGAIN))
+    errors::shortage(error).is_some()
 }
 
 /// Returns what helps where the system has run out of something.
 pub fn relief(error: &io::Error) -> &'static str {
-    match error.raw_os_error() {
-        Some(libc::EMFILE) => "allow more open files: raise `ulimit -n`",
-        Some(libc::EAGAIN) => "allow more processes: raise `ulimit -u`",
+    match errors::shortage(error) {
+        Some(Shortage::OwnFiles) => "allow more open files: raise `ulimit -n`",
+        Some(Shortage::Processes) => "allow more processes: raise `ulimit -u`",
         _ => "the whole system has run out of it: try again when less is running",
     }
 }

@@ -1,7 +1,7 @@
 //! A command's whole life under its locks: taken, run, run again, given back, told.
 
 use std::ffi::OsString;
-use std::os::fd::BorrowedFd;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -22,6 +22,7 @@ use crate::outcome::Outcome;
 use crate::platform::signals::{Arrival, Origin, SignalMask};
 use crate::platform::spawn::{Launch, become_command};
 use crate::platform::step::step;
+use crate::platform::{Lent, errors};
 use crate::report;
 use crate::supervise::{self, Cut, Ending, LeaseWatch, Limits, Supervisor};
 
@@ -183,7 +184,7 @@ impl Job<'_> {
             locks.count(Event::Failed(Miss::MaxHold));
         }
         let outcome = match run.ending {
-            Ending::Exited(code) => Outcome::Exited(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+            Ending::Exited(code) => Outcome::Exited(code),
             Ending::Signaled(signal) => Outcome::Signaled(u8::try_from(signal).unwrap_or(0)),
             Ending::MaxHold => Outcome::MaxHold,
             Ending::LeaseEnded => Outcome::LockLost,
@@ -226,7 +227,7 @@ impl Job<'_> {
     fn launch<'l>(
         &'l self,
         environment: &'l [(&'l str, Option<OsString>)],
-        inherit: &'l [BorrowedFd<'l>],
+        inherit: &'l [Lent<'l>],
         mask: SignalMask,
     ) -> Launch<'l> {
         let program = &self.program.file;
@@ -242,7 +243,7 @@ impl Job<'_> {
         }
     }
 
-    fn descriptors<'l>(&self, locks: &'l Locks) -> Vec<BorrowedFd<'l>> {
+    fn descriptors<'l>(&self, locks: &'l Locks) -> Vec<Lent<'l>> {
         if self.run.keeping == Keeping::Dbguard && self.run.start == Start::Spawn {
             return Vec::new();
         }
@@ -267,10 +268,10 @@ pub fn leave(locks: Locks, files: &[PathBuf], voice: &Voice) {
 /// Returns what to tell of a command that did not start.
 pub fn cannot_start(program: &Program, error: &std::io::Error) -> Failure {
     let name = program.file.display();
-    let outcome = match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENOTDIR) => Outcome::CommandNotFound,
+    let outcome = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Outcome::CommandNotFound,
         _ if explain::is_exhausted(error) => Outcome::OsError,
-        Some(libc::EINVAL) => {
+        _ if errors::is_not_understood(error) => {
             return defect("the command could not be started").caused_by(error);
         }
         _ => Outcome::NotExecutable,

@@ -48,7 +48,7 @@ use voice::Voice;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
     /// The exit code.
-    pub code: u8,
+    pub code: i32,
     /// A key at the terminal ended the work: end by this signal, so that a shell's loop stops
     /// as it does for any interrupted program. The shell still says 128+n.
     pub signal: Option<i32>,

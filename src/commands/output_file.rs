@@ -1,8 +1,6 @@
 //! The file that `--output` names: put in place at once, or left as it was.
 
-use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -12,6 +10,7 @@ use crate::error::Failure;
 use crate::lock::Target;
 use crate::native::{Engine, Want};
 use crate::outcome::Outcome;
+use crate::platform;
 use crate::probe::{OUTPUT, look};
 
 /// Permissions of a new file, before the umask.
@@ -31,19 +30,20 @@ impl OutputFile {
     /// # Errors
     /// Its directory does not exist, or it is something that a file must not take the place of.
     pub(super) fn find(path: &Path) -> Result<Self, Failure> {
-        match fs::canonicalize(path) {
+        match platform::canonical(path) {
             Ok(found) => {
-                let facts = fs::metadata(&found).map_err(|error| cannot_write(path, error))?;
-                if !facts.is_file() {
+                let facts =
+                    platform::facts_at(&found).map_err(|error| cannot_write(path, error))?;
+                if !facts.regular {
                     let message = format!("`{}` is no regular file", path.display());
                     return Err(Failure::new(Outcome::Usage, message)
                         .hint("leave --output out and redirect standard output"));
                 }
-                Ok(Self { path: found, mode: facts.permissions().mode() & 0o777 })
+                Ok(Self { path: found, mode: facts.mode & 0o777 })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-                let directory = fs::canonicalize(parent.unwrap_or(Path::new(".")))
+                let directory = platform::canonical(parent.unwrap_or(Path::new(".")))
                     .map_err(|error| cannot_write(path, error))?;
                 let name = path.file_name().ok_or_else(|| cannot_write(path, error))?;
                 Ok(Self { path: directory.join(name), mode: NEW })
@@ -67,10 +67,8 @@ impl OutputFile {
 
     /// Makes the file beside its place in which the output is collected.
     pub(super) fn stage(&self) -> io::Result<NamedTempFile> {
-        tempfile::Builder::new()
-            .prefix(OUTPUT)
-            .permissions(Permissions::from_mode(self.mode))
-            .tempfile_in(self.path.parent().unwrap_or(Path::new("/")))
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        platform::make_temporary(OUTPUT, self.mode, directory)
     }
 
     /// Returns where it goes.

@@ -1,7 +1,5 @@
 //! `dbguard path`: prints the lock file, for other tools.
 
-use std::os::unix::ffi::OsStrExt;
-
 use super::explain::explain;
 use super::voice::Voice;
 use super::{End, print};
@@ -32,7 +30,7 @@ pub fn path(request: PathRequest, voice: &Voice) -> Result<End, Failure> {
         let line = serde_json::json!({ "schema": 1, "lock_file": path });
         return Ok(print(format!("{line}\n").as_bytes()));
     }
-    let mut line = path.as_os_str().as_bytes().to_vec();
+    let mut line = path.as_os_str().as_encoded_bytes().to_vec();
     line.push(b'\n');
     Ok(print(&line))
 }

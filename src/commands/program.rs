@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::cli::exec_args::Program as Wanted;
 use crate::error::Failure;
 use crate::outcome::Outcome;
-use crate::platform;
+use crate::platform::programs::{EXTENSIONS_VARIABLE, SHELL_VARIABLE, USUAL_PATH};
+use crate::platform::{self, programs};
 use crate::report;
 
 /// An executable file and its arguments.
@@ -27,8 +28,8 @@ impl Program {
         let arguments = match wanted {
             Wanted::Words(words) => words,
             Wanted::Shell(command) => {
-                let shell = env::var_os("SHELL").filter(|shell| !shell.is_empty());
-                vec![shell.unwrap_or_else(|| "/bin/sh".into()), "-c".into(), command]
+                let shell = env::var_os(SHELL_VARIABLE).filter(|shell| !shell.is_empty());
+                programs::shell(shell, command)
             }
         };
         let name = arguments.first().cloned().unwrap_or_default();
@@ -46,17 +47,16 @@ fn find(name: &OsStr) -> Result<PathBuf, Failure> {
     let shown = report::escaped(&name.to_string_lossy());
     if Path::new(name).components().count() != 1 || name.as_encoded_bytes().contains(&b'/') {
         return match judge(Path::new(name)) {
-            Found::Yes => Ok(name.into()),
+            Found::Yes(file) => Ok(file),
             Found::NotExecutable | Found::Hidden => Err(not_executable(&shown)),
             Found::No => Err(not_found(&shown)),
         };
     }
-    let path = env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    let path = env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into());
     let mut refused = false;
     for directory in env::split_paths(&path) {
-        let file = directory.join(name);
-        match judge(&file) {
-            Found::Yes => return Ok(file),
+        match judge(&directory.join(name)) {
+            Found::Yes(file) => return Ok(file),
             Found::NotExecutable => refused = true,
             // A directory of PATH that we may not enter has nothing for us.
             Found::Hidden | Found::No => {}
@@ -66,17 +66,27 @@ fn find(name: &OsStr) -> Result<PathBuf, Failure> {
 }
 
 enum Found {
-    Yes,
+    /// Its name may be longer than the one it was asked for by.
+    Yes(PathBuf),
     NotExecutable,
     /// Its directory may not be entered.
     Hidden,
     No,
 }
 
-fn judge(file: &Path) -> Found {
-    match platform::facts_at(file) {
+fn judge(name: &Path) -> Found {
+    let extensions = env::var_os(EXTENSIONS_VARIABLE);
+    let candidates = programs::candidates(name, extensions.as_deref());
+    let mut found = candidates.into_iter().map(judge_file);
+    let first = found.next().unwrap_or(Found::No);
+    let others = found.find(|found| matches!(found, Found::Yes(_)));
+    others.filter(|_| matches!(first, Found::No)).unwrap_or(first)
+}
+
+fn judge_file(file: PathBuf) -> Found {
+    match platform::facts_at(&file) {
         Ok(facts) if facts.directory => Found::NotExecutable,
-        Ok(_) if platform::is_executable(file) => Found::Yes,
+        Ok(_) if platform::is_executable(&file) => Found::Yes(file),
         Ok(_) => Found::NotExecutable,
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Found::Hidden,
         Err(_) => Found::No,

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -28,7 +27,7 @@ pub struct Status {
     /// The outcome's name.
     pub outcome: &'static str,
     /// How dbguard exits.
-    pub exit_code: u8,
+    pub exit_code: i32,
     /// The signal that ended the command.
     pub signal: Option<i32>,
     /// How often the command was run again.
@@ -148,7 +147,5 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 /// Does not wait for a reader of a pipe: the exit of a job must not depend on one.
 fn append(path: &Path, text: &str) -> io::Result<()> {
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    let mut file = File::options().append(true).custom_flags(flags).open(path)?;
-    file.write_all(text.as_bytes())
+    platform::open_to_append(path)?.write_all(text.as_bytes())
 }

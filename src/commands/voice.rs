@@ -91,7 +91,7 @@ impl Voice {
     }
 
     /// Tells a failure that ends with another exit code than its own.
-    pub fn fail_with(&self, failure: &Failure, code: u8) -> End {
+    pub fn fail_with(&self, failure: &Failure, code: i32) -> End {
         let text = if self.is_json() {
             report::failure_in_json(failure, code)
         } else {

@@ -101,7 +101,7 @@ impl Culprit<'_> {
         let whole = report::described(self.party) + &self.does;
         let excess = escaped(&whole).chars().count().saturating_sub(room);
         let Some([program, arguments @ ..]) = self.party.command.as_deref() else { return whole };
-        let name = program.rsplit('/').next().unwrap_or(program).to_owned();
+        let name = program.rsplit(std::path::is_separator).next().unwrap_or(program).to_owned();
         let arguments = escaped(&arguments.join(" "));
         let shown = LONGEST_COMMAND.min(name.chars().count() + 1 + arguments.chars().count());
         if excess == 0 || arguments.is_empty() {

@@ -167,13 +167,14 @@ fn advice(lock: &NativeLock) -> Option<&'static str> {
     let scripts = command.iter().take(2).chain(module).copied();
     let programs = scripts.chain(lock.parents.iter().map(String::as_str));
     let names = programs.flat_map(|program| {
-        let parts: Vec<&str> = program.split('/').collect();
+        let parts: Vec<&str> = program.split(std::path::is_separator).collect();
         let last = parts.len() - 1;
         // A directory counts only where it cannot be but the program's own.
         let counts = move |(index, name): &(usize, &str)| *index == last || name.starts_with('.');
         parts.into_iter().enumerate().filter(counts).map(|(_, name)| name.to_lowercase())
     });
     names.into_iter().find_map(|name| {
+        let name = name.strip_suffix(".exe").unwrap_or(&name);
         KEEPERS.iter().find(|(known, _)| name == *known).map(|(_, advice)| *advice)
     })
 }

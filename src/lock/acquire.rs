@@ -1,6 +1,7 @@
 //! Acquiring: what is asked for, and the steps to it.
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -204,7 +205,10 @@ fn open_lock(request: &Request<'_>, level: &Level, mode: Mode) -> Result<Opened,
     let wrong = || LockError::WrongDescriptor { descriptor, path: path.clone() };
     // Made here if missing, so that the comparison speaks of the file that is locked.
     drop(level.place.open_lock()?);
-    let lock = platform::inherited_file(descriptor).map_err(|_| wrong())?;
+    let lock = platform::inherited_file(descriptor).map_err(|error| match error.kind() {
+        io::ErrorKind::Unsupported => LockError::io("use a descriptor for", &path, error),
+        _ => wrong(),
+    })?;
     if !matches!(level.place.still_names(&lock), Ok(true)) {
         return Err(wrong());
     }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
 use crate::platform::step::step;
-use crate::platform::{self, Access, Dir, Facts, host, process};
+use crate::platform::{self, Access, Dir, Facts, host, mark, process};
 
 /// A claim longer than this is not ours; reading stops here.
 const LARGEST_BYTES: u64 = 64 * 1024;
@@ -237,7 +237,7 @@ impl Claim {
         drop(platform::settle_owner(&file, mode, owner));
         step("claim-made");
         for _ in 0..LOCK_TRIES {
-            if platform::try_lock_exclusive(&file)? {
+            if mark::try_lock_exclusive(&file)? {
                 let claim = Self { file, head: Cell::new(None) };
                 // Whoever found it unlocked took it for a dead one's, and its name away: nobody would
                 // see us wait, and readers that come and go would keep a writer out for good.
@@ -321,7 +321,7 @@ impl Seen {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Look::Gone,
             Err(_) => return Look::Hidden,
         };
-        match platform::try_lock_shared(&file) {
+        match mark::try_lock_shared(&file) {
             Ok(true) => Look::Dead(Self { file }),
             Ok(false) => Look::Live(Self { file }),
             Err(_) => Look::Hidden,

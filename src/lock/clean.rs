@@ -8,7 +8,6 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -134,7 +133,7 @@ type Living = Option<HashSet<String>>;
 
 /// Returns the one name of a lock, and whether its file exists.
 fn alone(only: &Path) -> (io::Result<Names>, Living) {
-    let name = only.file_name().map(|name| encode(name.as_bytes())).unwrap_or_default();
+    let name = only.file_name().map(|name| encode(name.as_encoded_bytes())).unwrap_or_default();
     let living = match platform::facts_of_link(only) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some(HashSet::new()),
         _ => None,
@@ -144,7 +143,7 @@ fn alone(only: &Path) -> (io::Result<Names>, Living) {
 
 fn living(parent: &Path) -> Living {
     let entries = fs::read_dir(parent).ok()?;
-    Some(entries.flatten().map(|entry| encode(entry.file_name().as_bytes())).collect())
+    Some(entries.flatten().map(|entry| encode(entry.file_name().as_encoded_bytes())).collect())
 }
 
 pub(super) fn names_in(dir: &Dir) -> io::Result<Names> {

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::mode::Mode;
 use crate::error::Party;
+use crate::platform::errors;
 use crate::platform::signals::Arrival;
 
 /// A lock that is held: who is in the way.
@@ -147,19 +148,17 @@ impl LockError {
 
     /// Wraps an error of making a file or directory.
     pub(super) fn creating(path: &Path, source: io::Error) -> Self {
-        match source.raw_os_error() {
-            Some(libc::EMFILE | libc::ENFILE) => Self::io("open", path, source),
-            _ => Self::Create { path: path.to_path_buf(), source },
+        match errors::is_out_of_files(&source) {
+            true => Self::io("open", path, source),
+            false => Self::Create { path: path.to_path_buf(), source },
         }
     }
 
     /// Wraps an error of the kernel lock.
     pub(super) fn locking(path: &Path, source: io::Error) -> Self {
-        match source.raw_os_error() {
-            Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP) => {
-                Self::NotSupported { path: path.to_path_buf(), source }
-            }
-            _ => Self::io("lock", path, source),
+        match errors::is_without_locks(&source) {
+            true => Self::NotSupported { path: path.to_path_buf(), source },
+            false => Self::io("lock", path, source),
         }
     }
 }

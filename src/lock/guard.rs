@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -16,7 +15,7 @@ use super::resource::{Resource, Target};
 use super::settle::{Settled, Wait, end_inner};
 use super::stats::{self, Event, Failure};
 use crate::platform::step::step;
-use crate::platform::{self, FileId, process};
+use crate::platform::{self, FileId, Lent, mark, process};
 
 /// One kernel lock that is held, and the claim that says so.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ impl Hold {
             // Claim after lock: the successor wakes once, and finds the lock free.
             drop(platform::unlock(&self.lock));
             if let Some(claim) = &self.claim {
-                drop(platform::unlock(claim.file()));
+                drop(mark::unlock(claim.file()));
             }
         }
         step("released");
@@ -163,10 +162,10 @@ impl Guard {
     }
 
     /// Returns the descriptors that keep the lock alive for whoever has them.
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub fn descriptors(&self) -> impl Iterator<Item = Lent<'_>> {
         self.holds.iter().flat_map(|hold| {
-            let claim = hold.claim.as_ref().map(|claim| claim.file().as_fd());
-            std::iter::once(hold.lock.as_fd()).chain(claim)
+            let claim = hold.claim.as_ref().map(|claim| platform::lend(claim.file()));
+            std::iter::once(platform::lend(&hold.lock)).chain(claim)
         })
     }
 

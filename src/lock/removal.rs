@@ -14,7 +14,7 @@ use super::lockdir::LockDir;
 use super::stats;
 use crate::platform::lease::Lease;
 use crate::platform::step::{fault, step};
-use crate::platform::{Dir, host, try_lock_exclusive, unlock};
+use crate::platform::{Dir, errors, host, try_lock_exclusive, unlock};
 
 /// How the name of a directory begins that is being removed.
 pub(super) const TRASH: &str = ".trash-";
@@ -75,7 +75,12 @@ pub(super) fn retired(container: &Dir, name: &str, place: &LockDir) -> io::Resul
     step("clean-leased");
     let trash = format!("{TRASH}{:016x}", host::random()?);
     fault("clean-rename")?;
-    container.rename_to_free(OsStr::new(name), OsStr::new(&trash))?;
+    match container.rename_to_free(OsStr::new(name), OsStr::new(&trash)) {
+        Err(error) if errors::is_open_inside(&error) => {
+            return kept("it cannot be renamed here while its lock is held");
+        }
+        renamed => renamed?,
+    }
     step("clean-renamed");
     if !lease.is_unbroken() {
         // It is not removed yet, so nobody has noticed; if somebody made a new one meanwhile, the

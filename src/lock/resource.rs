@@ -113,11 +113,11 @@ pub fn canonical(path: &Path) -> Result<PathBuf, LockError> {
             Err(_) => return Ok(full),
         }
     }
-    Err(LockError::io("resolve", &path, io::Error::from_raw_os_error(libc::ELOOP)))
+    Err(LockError::io("resolve", &path, platform::errors::circle_of_links()))
 }
 
 fn canonicalize(path: &Path) -> Result<PathBuf, LockError> {
-    path.canonicalize().map_err(|error| match error.kind() {
+    platform::canonical(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             LockError::NoDirectory { path: path.to_path_buf() }
         }

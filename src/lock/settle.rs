@@ -194,8 +194,8 @@ pub fn end_inner(
         other => return Ok(other),
     }
     // Only shared, because others share it: nobody in there conflicts.
-    if !try_lock_exclusive(&lock)? {
-        return Ok(if mode == Mode::Shared { Settled::Done } else { Settled::Busy });
+    if mode == Mode::Shared && !try_lock_exclusive(&lock)? {
+        return Ok(Settled::Done);
     }
     if let Some(within) = &inner.ledger {
         for debt in debts(within, Mode::Exclusive) {

@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::LockError;
@@ -150,7 +149,8 @@ fn files_with(parent: &Path, locks: &HashSet<String>) -> Vec<PathBuf> {
         return Vec::new();
     }
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let locked = entries.filter(|entry| locks.contains(&encode(entry.file_name().as_bytes())));
+    let locked =
+        entries.filter(|entry| locks.contains(&encode(entry.file_name().as_encoded_bytes())));
     let mut files: Vec<PathBuf> = locked.map(|entry| entry.path()).collect();
     files.sort();
     files
@@ -158,7 +158,7 @@ fn files_with(parent: &Path, locks: &HashSet<String>) -> Vec<PathBuf> {
 
 fn names_with(parent: &Path, locks: HashSet<String>) -> Vec<PathBuf> {
     let mut files = files_with(parent, &locks);
-    let name = |file: &PathBuf| encode(file.file_name().unwrap_or_default().as_bytes());
+    let name = |file: &PathBuf| encode(file.file_name().unwrap_or_default().as_encoded_bytes());
     let known: HashSet<String> = files.iter().map(name).collect();
     let others = locks.into_iter().filter(|name| !known.contains(name));
     // A name that was cut cannot be read back.

@@ -21,7 +21,7 @@ use crate::platform::signals::{
     self, Arrival, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, Shield, SignalMask,
     Sleeper, Watch,
 };
-use crate::platform::{self, host};
+use crate::platform::{self, host, mark};
 
 /// How often the helper looks whether the line moves.
 const TICK: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ const MOST_TICKS: u32 = 30;
 /// The helper needs little; 128 KiB of it is the buffer of a directory listing.
 const STACK_BYTES: usize = 512 * 1024;
 
-const SIGNALS: [libc::c_int; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP];
+const SIGNALS: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP];
 
 /// Why a wait ends without a grant.
 #[derive(Clone, Debug)]
@@ -167,17 +167,18 @@ impl<'a> Vigil<'a> {
 
     /// Blocks until the lock on `ticket` is granted, for at most a second.
     pub fn lock_ticket(&self, ticket: &File) -> io::Result<Blocked> {
-        self.block(Phase::Ticket(Instant::now() + TICKET_PATIENCE), ticket, Mode::Exclusive)
+        let phase = Phase::Ticket(Instant::now() + TICKET_PATIENCE);
+        self.block(phase, || mark::lock_exclusive(ticket))
     }
 
     /// Blocks until the claim of somebody ahead is let go; `ahead` conflicting ones are.
     pub fn await_claim(&self, claim: &Arc<File>, ahead: u32) -> io::Result<Blocked> {
-        self.block(Phase::Claim(Arc::clone(claim), ahead), claim, Mode::Shared)
+        self.block(Phase::Claim(Arc::clone(claim), ahead), || mark::lock_shared(claim))
     }
 
     /// Blocks until a kernel lock is granted: `lock` itself, or the one of an inner lock.
     pub fn await_lock(&self, lock: &File, mode: Mode) -> io::Result<Blocked> {
-        self.block(Phase::Lock, lock, mode)
+        self.block(Phase::Lock, || mode.lock(lock))
     }
 
     /// Waits for something that is polled: calls `done`, which may take a while, until it says so.
@@ -247,7 +248,7 @@ impl<'a> Vigil<'a> {
         }
     }
 
-    fn block(&self, phase: Phase, file: &File, mode: Mode) -> io::Result<Blocked> {
+    fn block(&self, phase: Phase, lock: impl Fn() -> io::Result<()>) -> io::Result<Blocked> {
         {
             let mut state = self.state();
             if state.has_news() {
@@ -257,7 +258,7 @@ impl<'a> Vigil<'a> {
             state.phase = phase;
         }
         let result = loop {
-            match mode.lock(file) {
+            match lock() {
                 Ok(()) => break Ok(Blocked::Granted),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     if self.state().has_news() {
@@ -287,7 +288,7 @@ impl<'a> Vigil<'a> {
     /// Makes the lock that was tried the one that is wanted. `false`: somebody came between.
     fn keep_lock(&self) -> bool {
         match self.lock {
-            Some((lock, Mode::Shared)) => platform::try_lock_shared(lock).unwrap_or(false),
+            Some((lock, Mode::Shared)) => platform::share_lock(lock).unwrap_or(false),
             _ => true,
         }
     }

@@ -6,13 +6,16 @@
 //!
 //! | area | names |
 //! |---|---|
-//! | directories and files | [`Dir`], [`Access`], [`Facts`], [`FileId`], [`facts`], [`facts_at`] |
+//! | directories and files | [`Dir`], [`Access`], [`Facts`], [`FileId`], [`facts`], [`facts_at`], [`canonical`] |
 //! | what a file carries besides its content | [`attributes`] |
+//! | open files for others | [`Lent`], [`lend`], [`make_temporary`], ... |
+//! | what an error means | [`errors`], [`Shortage`] |
 //! | the whole-file lock | [`try_lock_shared`], [`lock_exclusive`], [`unlock`], ... |
+//! | the lock on a file that others read meanwhile | [`mark`] |
 //! | signals | [`signals`] |
 //! | processes | [`process`], [`portrait`], [`Liveness`] |
 //! | the beginning of the process | [`entry`] |
-//! | starting a command | [`spawn`] |
+//! | starting a command | [`programs`], [`spawn`] |
 //! | a process that stays behind | [`detach`] |
 //! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`], [`lock_watch`] |
 //! | who merely has a file open | [`openers`] |
@@ -21,38 +24,44 @@
 //! | a database, opened without a trace | [`sniff`] |
 //! | who and where we are | [`host`] |
 //! | each kind of lock, tried out on a scratch file | [`trial`] |
-//! | steps for crash tests | [`step`] |
+//! | steps for crash tests | [`step`], [`steps`] |
 //! | DuckDB, which is linked in (feature `duckdb`) | `duckdb` |
 
 mod answers;
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
-#[cfg(test)]
+#[cfg(all(unix, test))]
 mod scratch;
-#[cfg(any(target_os = "macos", test))]
+#[cfg(any(target_os = "macos", all(unix, test)))]
 mod spans;
 pub mod step;
-#[cfg(test)]
+#[cfg(all(unix, test))]
 mod tests;
 
-// What is pure in it is tested on every system.
-#[cfg(any(target_os = "macos", test))]
+// What is pure in it is tested on every Unix.
+#[cfg(any(target_os = "macos", all(unix, test)))]
 #[path = "macos/records.rs"]
 mod macos_records;
 
 #[cfg(unix)]
 mod unix;
+#[cfg(all(unix, test))]
+pub use unix::handles::odd_name;
 #[cfg(unix)]
 pub use unix::{
     attributes, detach,
     dir::{Access, Dir, own, settle_owner},
-    entry,
+    entry, errors,
     file::{
-        Facts, FileId, facts, facts_at, facts_of_link, inherited_file, is_executable,
-        lock_exclusive, lock_shared, loses_reader, may_write, takes_bytes, try_lock_exclusive,
-        try_lock_shared, unlock,
+        Facts, FileId, canonical, facts, facts_at, facts_of_link, inherited_file, is_executable,
+        lock_exclusive, lock_shared, loses_reader, may_write, share_lock, takes_bytes,
+        try_lock_exclusive, try_lock_shared, unlock,
     },
-    host, signals, sniff, spawn, trial,
+    handles::{
+        Lent, NOWHERE, lend, make_new, make_temporary, make_temporary_directory, open_to_append,
+        open_to_sync, sync_directory,
+    },
+    host, mark, programs, signals, sniff, spawn, steps, trial,
 };
 
 #[cfg(target_os = "linux")]
@@ -65,23 +74,45 @@ mod macos;
 #[cfg(target_os = "macos")]
 use macos as system;
 
+#[cfg(unix)]
 pub use system::{
     ask, file_system, held_locks, holders, lease, lock_table, lock_watch, openers, portrait,
     process,
 };
 
 #[cfg(windows)]
-compile_error!("dbguard does not support Windows yet: Linux and macOS only");
+mod windows;
+#[cfg(all(windows, test))]
+pub use windows::handles::odd_name;
+#[cfg(windows)]
+pub use windows::{
+    ask, attributes, detach,
+    dir::{Access, Dir, own, settle_owner},
+    entry, errors,
+    file::{
+        Facts, FileId, canonical, facts, facts_at, facts_of_link, inherited_file, is_executable,
+        lock_exclusive, lock_shared, loses_reader, may_write, share_lock, takes_bytes,
+        try_lock_exclusive, try_lock_shared, unlock,
+    },
+    file_system,
+    handles::{
+        Lent, NOWHERE, lend, make_new, make_temporary, make_temporary_directory, open_to_append,
+        open_to_sync, sync_directory,
+    },
+    held_locks, holders, host, lease, lock_table, lock_watch, mark, openers, portrait, process,
+    programs, signals, sniff, spawn, steps, trial,
+};
+
 #[cfg(target_os = "freebsd")]
-compile_error!("dbguard does not support FreeBSD: Linux and macOS only");
+compile_error!("dbguard does not support FreeBSD: Linux, macOS and Windows only");
 #[cfg(target_os = "netbsd")]
-compile_error!("dbguard does not support NetBSD: Linux and macOS only");
+compile_error!("dbguard does not support NetBSD: Linux, macOS and Windows only");
 #[cfg(target_os = "openbsd")]
-compile_error!("dbguard does not support OpenBSD: Linux and macOS only");
+compile_error!("dbguard does not support OpenBSD: Linux, macOS and Windows only");
 #[cfg(target_os = "dragonfly")]
-compile_error!("dbguard does not support DragonFly BSD: Linux and macOS only");
+compile_error!("dbguard does not support DragonFly BSD: Linux, macOS and Windows only");
 #[cfg(target_os = "android")]
-compile_error!("dbguard does not support Android: Linux and macOS only");
+compile_error!("dbguard does not support Android: Linux, macOS and Windows only");
 #[cfg(not(any(
     target_os = "linux",
     target_os = "macos",
@@ -92,7 +123,7 @@ compile_error!("dbguard does not support Android: Linux and macOS only");
     target_os = "dragonfly",
     target_os = "android",
 )))]
-compile_error!("dbguard does not support this operating system: Linux and macOS only");
+compile_error!("dbguard does not support this operating system: Linux, macOS and Windows only");
 
 /// Whether a process is known to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,4 +134,15 @@ pub enum Liveness {
     Gone,
     /// Something with that number runs; whether it is the one cannot be seen.
     Unknown,
+}
+
+/// What a system has run out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// Open files of this process.
+    OwnFiles,
+    /// Processes of this user.
+    Processes,
+    /// Memory, or something else of the whole system.
+    System,
 }

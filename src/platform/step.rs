@@ -33,6 +33,7 @@ mod hooks {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::io;
+    use crate::platform::steps;
 
     /// Stops the process the first time it reaches the step that `DBGUARD_TEST_STOP_AT` names, of
     /// several with commas between them at one after the other; with `DBGUARD_TEST_TIMES` it also
@@ -40,8 +41,7 @@ mod hooks {
     #[expect(clippy::print_stderr, reason = "only a build for tests tells the time")]
     pub fn step(name: &str) {
         if env::var_os("DBGUARD_TEST_TIMES").is_some() {
-            let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-            eprintln!("step {name} {}", now.tv_sec * 1_000_000_000 + now.tv_nsec);
+            eprintln!("step {name} {}", steps::nanoseconds());
         }
         static STOPS: AtomicUsize = AtomicUsize::new(0);
         let Ok(wanted) = env::var("DBGUARD_TEST_STOP_AT") else { return };
@@ -50,7 +50,7 @@ mod hooks {
         if wanted.split(',').nth(stops) == Some(name)
             && STOPS.compare_exchange(stops, stops + 1, order, order).is_ok()
         {
-            crate::platform::signals::raise(libc::SIGSTOP);
+            steps::stop();
         }
     }
 
@@ -61,19 +61,7 @@ mod hooks {
         if step != name {
             return Ok(());
         }
-        let number = match errno {
-            "ENOLCK" => libc::ENOLCK,
-            "EOPNOTSUPP" => libc::EOPNOTSUPP,
-            "ENOSYS" => libc::ENOSYS,
-            "ENOSPC" => libc::ENOSPC,
-            "EDQUOT" => libc::EDQUOT,
-            "EACCES" => libc::EACCES,
-            "EROFS" => libc::EROFS,
-            "EMFILE" => libc::EMFILE,
-            "EIO" => libc::EIO,
-            _ => libc::EINVAL,
-        };
-        Err(io::Error::from_raw_os_error(number))
+        Err(steps::error_named(errno))
     }
 
     /// Whether `DBGUARD_TEST_NO_KERNEL_LOCK` is set.

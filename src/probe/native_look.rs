@@ -13,9 +13,12 @@ use std::path::{Path, PathBuf};
 
 use crate::native::{self, Ask, Engine, Question, Want, leveldb, lmdb};
 use crate::platform::ask::record_lock_conflict;
+use crate::platform::errors;
+use crate::platform::held_locks::NamedFile;
 use crate::platform::holders::{
     MUTEXES_NAME_THREADS, flock_conflict, holders_of, process_of_thread,
 };
+use crate::platform::openers::openers;
 use crate::platform::portrait::namespace_pids;
 use crate::platform::sniff::{Sniffed, open_unnoticed};
 
@@ -80,8 +83,23 @@ pub fn look(path: &Path, want: Want) -> Look {
         Ok(Sniffed::Directory) => look_at_directory(path, want),
         Ok(Sniffed::Other) => free(Engine::Unknown),
         Err(error) if error.kind() == io::ErrorKind::NotFound => free(Engine::Unknown),
+        Err(error) if errors::is_shut_out(&error) => shut_out(path),
         Err(source) => cannot(path, source),
     }
+}
+
+/// Tells of a file that nobody else can read. So nothing tells which engine it is of.
+fn shut_out(path: &Path) -> Look {
+    let users = openers(&[NamedFile::at(path)]).openers;
+    let pid = users.first().map(|user| user.pid);
+    let busy = Busy {
+        pid,
+        raw_pid: pid.and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0),
+        file: path.to_path_buf(),
+        meaning: "keeping everybody else from opening it",
+        ask: Ask::Record { write: true, start: 0, length: 0 },
+    };
+    Look { engine: Engine::Unknown, busy: Some(busy), impossible: None }
 }
 
 fn free(engine: Engine) -> Look {
@@ -100,6 +118,7 @@ fn look_at_file(path: &Path, file: &File, want: Want) -> Look {
             let engine = native::recognise_file(&head[..length]);
             put(engine, native::questions(engine, path, want), Some((path, file)))
         }
+        Err(error) if errors::is_shut_out(&error) => shut_out(path),
         Err(source) => cannot(path, source),
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -77,7 +76,7 @@ fn look(parent: &Dir, name: &str, path: &Path) -> io::Result<(Sighting, Facts)> 
     };
     if facts.link {
         seen.kind = Kind::Link;
-        seen.content = parent.read_link(OsStr::new(name))?.as_bytes().to_vec();
+        seen.content = parent.read_link(OsStr::new(name))?.as_encoded_bytes().to_vec();
     } else if facts.directory {
         seen.kind = Kind::Directory;
         let inside = parent.child_to_list(name)?;

@@ -29,7 +29,7 @@ pub fn failure_in_words(failure: &Failure, briefly: bool) -> String {
 struct Document<'a> {
     schema: u32,
     code: &'static str,
-    exit_code: u8,
+    exit_code: i32,
     message: String,
     causes: &'a [String],
     holder: Option<&'a Party>,
@@ -38,7 +38,7 @@ struct Document<'a> {
 }
 
 /// Returns one JSON document, on one line that is ended. `code` is the exit code in the end.
-pub fn failure_in_json(failure: &Failure, code: u8) -> String {
+pub fn failure_in_json(failure: &Failure, code: i32) -> String {
     let document = Document {
         schema: 1,
         code: failure.outcome.name(),

@@ -112,7 +112,11 @@ fn in_words(party: &Party, user: Option<String>, longest: usize, say: Facts) -> 
 /// Returns a command line with the program's name instead of its path.
 fn without_directory(words: &[String]) -> String {
     let Some((program, arguments)) = words.split_first() else { return String::new() };
-    let name = program.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(program);
+    let name = program
+        .rsplit(std::path::is_separator)
+        .next()
+        .filter(|name| !name.is_empty())
+        .unwrap_or(program);
     let words = std::iter::once(name).chain(arguments.iter().map(String::as_str));
     words.collect::<Vec<_>>().join(" ")
 }

@@ -156,8 +156,6 @@ pub fn waiting_in_json(report: &WaitReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
@@ -230,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_path_that_is_not_utf8_still_has_a_line() {
-        let path = PathBuf::from(OsStr::from_bytes(b"/srv/\xff.db"));
+        let path = PathBuf::from(crate::odd_name(b"/srv/\xff.db"));
         let line = waiting_in_json(&WaitReport { path, ..report() });
         assert!(line.contains("/srv/\u{fffd}.db"), "{line}");
     }

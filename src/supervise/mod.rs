@@ -34,7 +34,7 @@ use crate::platform::signals::{
     SIGUSR1, SIGUSR2, Watch,
 };
 use crate::platform::spawn::{self, Change, Child, Launch};
-use crate::platform::{host, process};
+use crate::platform::{errors, host, process};
 
 use tree::Family;
 
@@ -317,7 +317,7 @@ fn has_children() -> io::Result<bool> {
         match spawn::try_reap_any() {
             Ok(true) => {}
             Ok(false) => return Ok(true),
-            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(false),
+            Err(error) if errors::is_childless(&error) => return Ok(false),
             Err(error) => return Err(error),
         }
     }

@@ -25,8 +25,17 @@ const OUTWARD: [&str; 9] = [
 
 /// The exceptions: the steps of test builds, the environment that a command inherits, and the
 /// width of the terminal.
-const OUTWARD_TOO: [&str; 3] =
-    ["src/platform/step.rs", "src/platform/unix/spawn.rs", "src/platform/unix/host.rs"];
+const OUTWARD_TOO: [&str; 5] = [
+    "src/platform/step.rs",
+    "src/platform/unix/spawn.rs",
+    "src/platform/unix/host.rs",
+    "src/platform/windows/spawn.rs",
+    "src/platform/windows/host.rs",
+];
+
+/// What only the platform may name: the interfaces of one system.
+const OF_ONE_SYSTEM: [&str; 6] =
+    ["std::os::", "libc::", "rustix::", "xattr::", "windows_sys::", "use libc"];
 
 struct Source {
     /// Relative to the package.
@@ -268,6 +277,17 @@ fn nothing_but_the_lock_rooms_own_files_is_flocked() {
         wrong.extend(lines.map(|(number, line)| source.at(number, line)));
     }
     assert_none("whole-file locks outside `lock`", &wrong);
+}
+
+#[test]
+fn the_interfaces_of_a_system_are_used_by_the_platform_alone() {
+    let mut wrong = Vec::new();
+    for source in sources(&["src"]).iter().filter(|source| source.room() != "platform") {
+        let of_a_system = |line: &str| OF_ONE_SYSTEM.iter().any(|name| line.contains(name));
+        let lines = source.code().filter(|(_, line)| of_a_system(line));
+        wrong.extend(lines.map(|(number, line)| source.at(number, line)));
+    }
+    assert_none("interfaces of one system outside `platform`", &wrong);
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::error::Failure;
 use crate::fix::{Action, Assumed, Item, Policy, Standing, Taken, before, clear, discard, undo};
 use crate::lock::{self, ClaimId, Cleaned, Fate, Part};
 use crate::outcome::Outcome;
+use crate::platform;
 use crate::probe::{Candidate, Leftovers, Search, candidate, leftovers_below};
 use crate::stale::Kind;
 use databases::Doctor;
@@ -135,7 +136,7 @@ impl Found {
         }
         // A link that is named is followed unless it is a lock itself.
         let is_lock_link = facts.is_symlink() && !path.exists();
-        let path = if is_lock_link { absolute(path) } else { fs::canonicalize(path) };
+        let path = if is_lock_link { absolute(path) } else { platform::canonical(path) };
         let path = path.map_err(|error| {
             Failure::new(Outcome::OsError, "cannot resolve a path").caused_by(error)
         })?;
@@ -196,7 +197,7 @@ impl Found {
 /// Makes a path absolute and resolves everything but its last part.
 fn absolute(path: &Path) -> std::io::Result<PathBuf> {
     let whole = std::path::absolute(path)?;
-    let parent = whole.parent().map(fs::canonicalize).transpose()?;
+    let parent = whole.parent().map(platform::canonical).transpose()?;
     Ok(parent.unwrap_or_default().join(whole.file_name().unwrap_or_default()))
 }
 

@@ -378,7 +378,7 @@ fn failure_of(ended: &Ended, cannot: impl Fn() -> String) -> Failure {
     let told = lines.filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let told = told.into_iter().find(|line| line["exit_code"].is_u64()).unwrap_or_default();
     let code = told["exit_code"].as_u64();
-    let outcome = Outcome::ALL.into_iter().find(|one| Some(u64::from(one.code())) == code);
+    let outcome = Outcome::ALL.into_iter().find(|one| u64::try_from(one.code()).ok() == code);
     let failure = Failure::new(outcome.unwrap_or(Outcome::OsError), cannot());
     let in_words = ended.output.lines().find_map(|line| line.strip_prefix("dbguard: "));
     let message = told["message"].as_str().or(in_words);

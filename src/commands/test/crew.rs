@@ -10,7 +10,6 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,11 +19,11 @@ use std::time::{Duration, Instant};
 use crate::commands::explain;
 use crate::error::Failure;
 use crate::outcome::Outcome;
-use crate::platform::host;
 use crate::platform::signals::{
     self, Arrival, Origin, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, Watch,
 };
 use crate::platform::spawn::{Change, Child, Launch};
+use crate::platform::{NOWHERE, host, lend};
 
 /// How often the main thread looks whether the work is done, and draws.
 const TICK: Duration = Duration::from_millis(20);
@@ -74,7 +73,7 @@ impl Crew {
         };
         Ok(Self {
             program: env::current_exe().map_err(|error| failed("find dbguard itself", error))?,
-            nothing: File::open("/dev/null").map_err(|error| failed("open `/dev/null`", error))?,
+            nothing: File::open(NOWHERE).map_err(|error| failed("open the null device", error))?,
             watch: Watch::new(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT]),
             living: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -135,9 +134,9 @@ impl Crew {
             program: &self.program,
             arguments: &arguments,
             environment,
-            input: Some(input.map_or(self.nothing.as_fd(), AsFd::as_fd)),
-            output: Some(writer.as_fd()),
-            errors: Some(writer.as_fd()),
+            input: Some(input.map_or(lend(&self.nothing), lend)),
+            output: Some(lend(&writer)),
+            errors: Some(lend(&writer)),
             inherit: &[],
             mask: self.watch.mask_before(),
         })?;

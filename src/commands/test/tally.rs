@@ -246,7 +246,7 @@ impl Spread {
 fn name_of(change: Change) -> String {
     match change {
         Change::Exited(code) => {
-            let known = Outcome::ALL.into_iter().find(|one| i32::from(one.code()) == code);
+            let known = Outcome::ALL.into_iter().find(|one| one.code() == code);
             known.map_or_else(|| format!("exit {code}"), |outcome| outcome.name().to_owned())
         }
         Change::Signaled(signal) | Change::Stopped(signal) => format!("signal {signal}"),

@@ -23,7 +23,6 @@ mod stage;
 mod watch;
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use super::End;
@@ -42,6 +41,7 @@ use crate::lock::{ClaimId, Purpose, canonical};
 use crate::outcome::Outcome;
 use crate::platform::spawn::Launch;
 use crate::platform::step::step;
+use crate::platform::{Lent, lend};
 use crate::report;
 use crate::supervise::{self, Ending, LeaseWatch, Limits, Supervisor};
 use output::Output;
@@ -148,6 +148,8 @@ impl Update<'_> {
         for source in &sources {
             source.demand_unchanged(self.voice)?;
         }
+        // Not every system lets a name be taken from a file that is open.
+        drop(sources);
         watch::demand_silence(&supervisor)?;
         Ok(replacement::put_all(replacements, self.voice)?)
     }
@@ -164,13 +166,13 @@ impl Update<'_> {
         let (output, writer) = Output::into_file(&replacement, self.voice)?;
         let empty;
         let input = match &source.file {
-            Some(file) => file.as_fd(),
+            Some(file) => lend(file),
             None => {
                 empty = source::nothing()?;
-                empty.as_fd()
+                lend(&empty)
             }
         };
-        let run = self.run(supervisor, locks, Some(input), Some(writer.as_fd()), &[])?;
+        let run = self.run(supervisor, locks, Some(input), Some(lend(&writer)), &[])?;
         // An error of our own comes first: the command may have failed because of it.
         output.demand_no_error(&replacement, self.voice)?;
         drop(writer);
@@ -206,8 +208,8 @@ impl Update<'_> {
         &self,
         supervisor: &mut Supervisor<'_>,
         locks: &Locks,
-        input: Option<BorrowedFd<'_>>,
-        output: Option<BorrowedFd<'_>>,
+        input: Option<Lent<'_>>,
+        output: Option<Lent<'_>>,
         copies: &[&Stage],
     ) -> Result<supervise::Run, Failure> {
         let environment = environment(locks, self.id);
@@ -252,7 +254,6 @@ impl Update<'_> {
         };
         let signal = match run.ending {
             Ending::Exited(code) => {
-                let code = u8::try_from(code & 0xff).unwrap_or(u8::MAX);
                 let lost = locks.release(self.voice);
                 return tell_lost(&lost, Outcome::Exited(code), self.voice);
             }

@@ -1,8 +1,6 @@
 //! What the command prints, on its way into the temporary file.
 
-use std::fs::File;
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, PipeWriter};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,12 +32,11 @@ impl Output {
     pub(super) fn into_file(
         replacement: &Replacement,
         voice: &Voice,
-    ) -> Result<(Self, OwnedFd), Failure> {
+    ) -> Result<(Self, PipeWriter), Failure> {
         let failed = |error| {
             Failure::new(Outcome::OsError, "cannot make a pipe for the command").caused_by(error)
         };
-        let (reader, writer) = io::pipe().map_err(failed)?;
-        let mut reader = File::from(OwnedFd::from(reader));
+        let (mut reader, writer) = io::pipe().map_err(failed)?;
         let mut file = replacement.writer(voice)?;
         let (sender, result) = mpsc::channel();
         let copy = move || {
@@ -48,7 +45,7 @@ impl Output {
             drop(sender.send(copied.map(drop)));
         };
         thread::Builder::new().spawn(copy).map_err(failed)?;
-        Ok((Self { result }, writer.into()))
+        Ok((Self { result }, writer))
     }
 
     /// Fails if something could not be written. To be asked while our own end of the pipe is open.

@@ -1,7 +1,7 @@
 //! The temporary file that takes the place of the old one.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::Halt;
@@ -47,7 +47,7 @@ impl Replacement {
             Way::Copies => Stage::copy(directory, target.file_name().unwrap_or_default(), mode),
         });
         let (stage, file) = made.map_err(|error| cannot_stage(&target, error, voice))?;
-        let directory = File::open(directory).ok();
+        let directory = platform::open_to_sync(directory).ok();
         Ok(Self { stage, file, target, replaces, directory })
     }
 
@@ -155,10 +155,12 @@ impl Replacement {
 
     /// Returns what to tell of an error of writing the new content.
     pub(super) fn cannot_write(&self, error: io::Error, voice: &Voice) -> Failure {
-        let hint = match error.raw_os_error() {
-            Some(libc::ENOSPC) => "the file is as it was; free some space on its file system",
-            Some(libc::EDQUOT) => "the file is as it was; its quota is used up",
-            Some(libc::EFBIG) => "the file is as it was; allow larger files: raise `ulimit -f`",
+        let hint = match error.kind() {
+            ErrorKind::StorageFull => "the file is as it was; free some space on its file system",
+            ErrorKind::QuotaExceeded => "the file is as it was; its quota is used up",
+            ErrorKind::FileTooLarge => {
+                "the file is as it was; allow larger files: raise `ulimit -f`"
+            }
             _ => "the file is as it was",
         };
         failed("write the new content of", &self.target, error, voice).hint(hint)
@@ -201,16 +203,12 @@ impl Settled {
             ));
             return Ok(());
         };
-        match fault("update-directory").and_then(|()| directory.sync_all()) {
-            // A file system that cannot sync directories.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
-            Err(error) => {
-                let message = format!("{shown} is replaced, but its directory cannot be synced");
-                return Err(Failure::new(Outcome::IoError, message)
-                    .caused_by(error)
-                    .hint("a power failure could bring the old content back"));
-            }
-            Ok(()) => {}
+        let synced = fault("update-directory").and_then(|()| platform::sync_directory(directory));
+        if let Err(error) = synced {
+            let message = format!("{shown} is replaced, but its directory cannot be synced");
+            return Err(Failure::new(Outcome::IoError, message)
+                .caused_by(error)
+                .hint("a power failure could bring the old content back"));
         }
         step("directory-synced");
         Ok(())
@@ -222,8 +220,10 @@ fn cannot_stage(target: &Path, error: io::Error, voice: &Voice) -> Failure {
         io::ErrorKind::PermissionDenied => Outcome::Permission,
         _ => Outcome::CannotCreate,
     };
-    let hint = match error.raw_os_error() {
-        Some(libc::ENOSPC | libc::EDQUOT) => "the file is as it was; free some space there",
+    let hint = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "the file is as it was; free some space there"
+        }
         _ => {
             "the new content is written beside the file and then takes its name: its directory has \
              to be writable"
@@ -236,13 +236,13 @@ fn cannot_stage(target: &Path, error: io::Error, voice: &Voice) -> Failure {
 }
 
 fn cannot_put(target: &Path, error: io::Error, voice: &Voice) -> Failure {
-    let hint = match error.raw_os_error() {
-        Some(libc::EBUSY) => {
+    let hint = match error.kind() {
+        ErrorKind::ResourceBusy => {
             "a file that is mounted by itself, as into a container, cannot be renamed onto: update \
              it outside, or mount its directory"
         }
-        Some(libc::EEXIST) => "somebody made it meanwhile; start again",
-        Some(libc::EPERM | libc::EACCES) => {
+        ErrorKind::AlreadyExists => "somebody made it meanwhile; start again",
+        ErrorKind::PermissionDenied => {
             "the directory has the sticky bit, or the file is immutable (lsattr)"
         }
         _ => "the file is as it was",

@@ -139,7 +139,7 @@ impl Source {
 
 /// Returns what a command reads of a file that does not exist.
 pub(super) fn nothing() -> Result<File, Failure> {
-    File::open("/dev/null")
+    File::open(platform::NOWHERE)
         .map_err(|error| Failure::new(Outcome::IoError, "cannot open `/dev/null`").caused_by(error))
 }
 

@@ -6,16 +6,14 @@
 //! the command.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use tempfile::{Builder, TempDir, TempPath};
+use tempfile::{TempDir, TempPath};
 
-use crate::platform;
 use crate::platform::step::step;
+use crate::platform::{self, Lent};
 use crate::probe::UPDATE;
 
 /// How often a directory is made anew that was taken for one that is left.
@@ -42,10 +40,7 @@ struct Home {
 impl Stage {
     /// Makes an empty file in a directory.
     pub(super) fn file(directory: &Path, mode: u32) -> io::Result<(Self, File)> {
-        let made = Builder::new()
-            .prefix(UPDATE)
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(directory)?;
+        let made = platform::make_temporary(UPDATE, mode, directory)?;
         let (file, path) = made.into_parts();
         Ok((Self { path, home: None }, file))
     }
@@ -57,8 +52,7 @@ impl Stage {
         // Whoever cleans up reads no other names.
         let name = if name.to_str().is_some() { name } else { OsStr::new("copy") };
         let path = home.directory.path().join(name);
-        let file =
-            OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(&path)?;
+        let file = platform::make_new(&path, mode)?;
         Ok((Self { path: TempPath::try_from_path(path)?, home: Some(home) }, file))
     }
 
@@ -68,8 +62,8 @@ impl Stage {
     }
 
     /// Returns what tells others, for as long as it is open, that the copy is needed.
-    pub(super) fn lock(&self) -> Option<BorrowedFd<'_>> {
-        self.home.as_ref().map(|home| home.lock.as_fd())
+    pub(super) fn lock(&self) -> Option<Lent<'_>> {
+        self.home.as_ref().map(|home| platform::lend(&home.lock))
     }
 
     /// Gives it its name, in the place of whatever has it.
@@ -86,12 +80,9 @@ impl Stage {
 impl Home {
     fn make(directory: &Path) -> io::Result<Self> {
         for _ in 0..TRIES {
-            let made = Builder::new()
-                .prefix(UPDATE)
-                .permissions(Permissions::from_mode(PRIVATE))
-                .tempdir_in(directory)?;
+            let made = platform::make_temporary_directory(UPDATE, PRIVATE, directory)?;
             step("update-home");
-            let lock = match File::open(made.path()) {
+            let lock = match platform::open_to_sync(made.path()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 lock => lock?,
             };

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeReader, Write, pipe};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::outcome::Outcome;
 use crate::platform::process::ProcessHandle;
 use crate::platform::signals::SignalMask;
 use crate::platform::spawn::{Change, Child, Launch};
+use crate::platform::{NOWHERE, lend};
 use crate::watch::{Event, Kind};
 
 /// So many events can wait for the command.
@@ -58,8 +58,8 @@ impl Hook {
         let cannot = |what: &str, error: io::Error| {
             Failure::new(Outcome::OsError, what.to_owned()).caused_by(error)
         };
-        let nowhere = is_screen.then(|| File::options().write(true).open("/dev/null")).transpose();
-        let nowhere = nowhere.map_err(|error| cannot("cannot open /dev/null", error))?;
+        let nowhere = is_screen.then(|| File::options().write(true).open(NOWHERE)).transpose();
+        let nowhere = nowhere.map_err(|error| cannot(&format!("cannot open {NOWHERE}"), error))?;
         let (queue, jobs) = sync_channel::<Job>(MOST_WAITING);
         let (sender, news) = channel();
         let runner = Runner { program, mask, nowhere, news: sender };
@@ -129,13 +129,13 @@ impl Runner {
     fn started(&self, job: &Job) -> io::Result<Child> {
         let (reader, mut writer): (PipeReader, _) = pipe()?;
         let error = io::stderr();
-        let nowhere = self.nowhere.as_ref().map(AsFd::as_fd);
-        let output: BorrowedFd<'_> = nowhere.unwrap_or_else(|| error.as_fd());
+        let nowhere = self.nowhere.as_ref().map(lend);
+        let output = nowhere.unwrap_or_else(|| lend(&error));
         let child = Child::spawn(&Launch {
             program: &self.program.file,
             arguments: &self.program.arguments,
             environment: &job.variables,
-            input: Some(reader.as_fd()),
+            input: Some(lend(&reader)),
             output: Some(output),
             errors: nowhere,
             inherit: &[],

@@ -1,7 +1,6 @@
 //! An instance of DuckDB, and the files attached to it.
 
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -79,7 +78,7 @@ impl Instance {
     /// When the file is locked, is not a database, or may not be opened.
     pub fn attach(&self, name: &str, file: &Path, options: &[(&str, &str)]) -> Result<(), Refusal> {
         let options = self.attach_options(options)?;
-        let (name, path) = (lend(name.as_bytes()), lend(OsStr::as_bytes(file.as_os_str())));
+        let (name, path) = (lend(name.as_bytes()), lend(file.as_os_str().as_encoded_bytes()));
         call(|error| {
             let (name, path) = (&raw const name, &raw const path);
             // SAFETY: the handles are alive and the strings live for the call.
@@ -139,7 +138,7 @@ impl Instance {
             c::duckdb_v2_instance_get_config(self.handle.raw(), &raw mut config, error)
         })?;
         // SAFETY: the configuration is the instance's own.
-        unsafe { write_option(config, option, setting.as_bytes(), Scope::Instance) }
+        unsafe { write_option(config, option, setting.as_encoded_bytes(), Scope::Instance) }
     }
 
     /// Opens a connection, which uses the database that was attached last.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use fs4::{FileExt, TryLockError};
@@ -82,6 +82,17 @@ pub fn facts_at(path: &Path) -> io::Result<Facts> {
 /// Returns the facts of the name itself: a symbolic link is not followed.
 pub fn facts_of_link(path: &Path) -> io::Result<Facts> {
     Ok(Facts::from(fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?))
+}
+
+/// Returns the path without symbolic links and detours.
+///
+/// # Platforms
+/// On Windows in its usual form, without `\\?\`, where that names the same file.
+///
+/// # Errors
+/// There is nothing at it, or it cannot be looked up.
+pub fn canonical(path: &Path) -> io::Result<PathBuf> {
+    path.canonicalize()
 }
 
 /// Whether a pipe, a terminal or a socket takes bytes, waiting for at most `limit`. One whose
@@ -179,6 +190,14 @@ pub fn lock_shared(file: &File) -> io::Result<()> {
 /// Locks the whole file exclusively. Otherwise like [`lock_shared`].
 pub fn lock_exclusive(file: &File) -> io::Result<()> {
     FileExt::lock(file)
+}
+
+/// Makes an exclusive lock a shared one. `false` if that is not to be had: then there is none.
+///
+/// # Platforms
+/// On Windows nobody comes in between.
+pub fn share_lock(file: &File) -> io::Result<bool> {
+    try_lock_shared(file)
 }
 
 /// Lets the lock go for every copy of the descriptor.

@@ -23,13 +23,12 @@ mod watcher;
 
 use std::cell::RefCell;
 use std::ffi::{CString, OsString};
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::platform::duckdb::{Connection, Environment, Instance, Refusal};
+use crate::platform::{self, FileId};
 
 use super::engine::{Access, Engine, Judged, Kind, Missing, Session, Watch};
 use super::error::{SqlError, Trouble};
@@ -202,9 +201,9 @@ fn attach(
 }
 
 /// Returns what distinguishes the file from every other one, unless it is missing.
-fn identity(file: &Path) -> Result<Option<(u64, u64)>, SqlError> {
-    match fs::metadata(file) {
-        Ok(facts) if facts.is_file() => Ok(Some((facts.dev(), facts.ino()))),
+fn identity(file: &Path) -> Result<Option<FileId>, SqlError> {
+    match platform::facts_at(file) {
+        Ok(facts) if facts.regular => Ok(Some(facts.id)),
         // DuckDB would wait for a writer if it were a pipe.
         Ok(_) => {
             let message = format!("`{}` is not a file", file.display());

@@ -12,7 +12,6 @@ mod statement;
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -106,7 +105,7 @@ impl Engine for Sqlite {
 /// Opens a file so that no lock is taken and nothing is written.
 fn open_unlocked(file: &Path) -> rusqlite::Result<Connection> {
     let mut uri = OsString::from("file:");
-    for byte in file.as_os_str().as_bytes() {
+    for byte in file.as_os_str().as_encoded_bytes() {
         match byte {
             b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
                 uri.push(char::from(*byte).to_string());

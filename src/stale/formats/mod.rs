@@ -84,7 +84,10 @@ fn host(text: &str) -> Option<String> {
 
 /// Returns what needs no quotes in a command and cannot be taken for an option.
 fn word(text: &str) -> Option<&str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte);
+    let is_plain = |byte: u8| {
+        let separates = std::path::is_separator(char::from(byte));
+        separates || byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte)
+    };
     let is_word = !text.is_empty() && !text.starts_with('-') && text.bytes().all(is_plain);
     is_word.then_some(text)
 }

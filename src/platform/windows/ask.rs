@@ -1,0 +1,65 @@
+//! Asking whether a lock would be refused, without asking for the lock.
+//!
+//! On Windows nobody else may read what is locked exclusively. So reading a byte tells whether it
+//! is locked, and disturbs nobody: no lock is taken, not for an instant. What it cannot tell is a
+//! shared lock, which stops no reader.
+
+use std::fs::File;
+use std::io;
+use std::os::windows::fs::FileExt;
+
+use windows_sys::Win32::Foundation::{ERROR_HANDLE_EOF, ERROR_LOCK_VIOLATION};
+
+use super::users::users_of_file;
+
+pub use crate::platform::answers::Conflict;
+
+/// The most that is read at once: more than the lock bytes of any engine.
+const BYTES: usize = 512;
+
+/// Returns one of the locks that would refuse a lock on these bytes, if there is one that can be
+/// seen.
+///
+/// Requests nothing and does not block. A `length` of 0 asks up to the end of the offset space, of
+/// which the beginning is looked at. The descriptor may be read-only, also to ask about a write
+/// lock.
+///
+/// The answer may be out of date when it arrives.
+///
+/// # Platforms
+/// On Windows shared locks are not seen, and the holder is named only if nobody else has the file
+/// open. An exclusive lock of another handle of this very process is seen.
+///
+/// # Errors
+/// The file cannot be read for another reason.
+pub fn record_lock_conflict(
+    file: &File,
+    _write: bool,
+    start: u64,
+    length: u64,
+) -> io::Result<Option<Conflict>> {
+    let wanted = usize::try_from(length).unwrap_or(BYTES);
+    let wanted = if wanted == 0 { BYTES } else { wanted.min(BYTES) };
+    let mut content = [0; BYTES];
+    match file.seek_read(&mut content[..wanted], start) {
+        Ok(_) => Ok(None),
+        Err(error) => match error.raw_os_error().map(i32::cast_unsigned) {
+            Some(ERROR_LOCK_VIOLATION) => {
+                let pid = sole_user(file);
+                let raw_pid = pid.and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0);
+                Ok(Some(Conflict { pid, raw_pid, write: true, start, length }))
+            }
+            // The lock bytes of engines lie behind the end.
+            Some(ERROR_HANDLE_EOF) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Returns the one process that has the file open besides this one, if there is just one.
+fn sole_user(file: &File) -> Option<u32> {
+    let me = std::process::id();
+    let users = users_of_file(file).ok()?;
+    let mut others = users.into_iter().filter(|pid| *pid != me);
+    others.next().filter(|_| others.next().is_none())
+}

@@ -1,0 +1,48 @@
+//! Every lock on the files of one database that can be seen from outside.
+//!
+//! # Platforms
+//! Windows lists no locks. What shows is who keeps everybody else from opening a file, which is how
+//! DuckDB and RocksDB lock on Windows. Locked bytes are for `ask`.
+
+use std::io;
+
+use super::lock_table::{KernelLock, LockKind, LockMode};
+use super::sniff::is_shut;
+use super::users::users_of;
+
+pub use crate::platform::answers::{HeldLock, NamedFile, Whereabouts};
+
+/// Returns every lock on the files that can be seen, in the order of the files.
+///
+/// # Errors
+/// None on Windows.
+pub fn locks_on(files: &[NamedFile<'_>]) -> io::Result<Vec<HeldLock>> {
+    let shut = files.iter().enumerate().filter(|(_, file)| file.id.is_some() && is_shut(file.path));
+    Ok(shut.map(|(place, file)| shut_out(place, file)).collect())
+}
+
+/// Returns every lock on the files that can be seen, with everybody who may have it.
+///
+/// # Errors
+/// None on Windows.
+pub fn locks_of_everybody(files: &[NamedFile<'_>]) -> io::Result<Vec<HeldLock>> {
+    locks_on(files)
+}
+
+/// Returns what it means that nobody else may open a file.
+fn shut_out(place: usize, file: &NamedFile<'_>) -> HeldLock {
+    let holders: Vec<u32> = users_of(file.path).unwrap_or_default();
+    let whereabouts = if holders.is_empty() { Whereabouts::Unseen } else { Whereabouts::Here };
+    let lock = KernelLock {
+        waiting: false,
+        kind: LockKind::Other,
+        mode: LockMode::Write,
+        raw_pid: holders.first().map_or(0, |pid| i64::from(*pid)),
+        device_major: 0,
+        device_minor: 0,
+        inode: file.id.map_or(0, |id| id.inode),
+        start: 0,
+        end: None,
+    };
+    HeldLock { file: place, lock, holders, whereabouts }
+}

@@ -1,0 +1,120 @@
+//! The job object of the command that runs: everything it starts is in it.
+//!
+//! It ends with dbguard (kill-on-close), so that a killed dbguard leaves no command behind that
+//! works without the lock: Windows locks are not inherited. Once the command has ended by itself,
+//! what it left running is set free.
+
+use std::io;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use windows_sys::Win32::System::JobObjects::{
+    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+    JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+    JobObjectBasicAccountingInformation, JobObjectBasicProcessIdList,
+    JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject,
+};
+
+use super::nt::size_of_u32;
+
+/// More processes than this are not listed.
+const MOST: usize = 4096;
+
+/// The job of the command that was started last.
+static CURRENT: Mutex<Option<Arc<Job>>> = Mutex::new(None);
+
+/// A job object.
+#[derive(Debug)]
+pub(super) struct Job(OwnedHandle);
+
+impl Job {
+    /// Makes one that ends with this process, and makes it the current one.
+    pub(super) fn start() -> io::Result<Arc<Self>> {
+        // SAFETY: no pointers are handed over.
+        let handle = unsafe { CreateJobObjectW(ptr::null(), ptr::null()) };
+        if handle.is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call succeeded, so the handle is open and ours.
+        let job = Arc::new(Self(unsafe { OwnedHandle::from_raw_handle(handle) }));
+        job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
+        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&job));
+        Ok(job)
+    }
+
+    fn limit(&self, flags: u32) -> io::Result<()> {
+        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        limits.BasicLimitInformation.LimitFlags = flags;
+        // SAFETY: the handle is open, the structure is as long as is said.
+        let set = unsafe {
+            SetInformationJobObject(
+                self.0.as_raw_handle(),
+                JobObjectExtendedLimitInformation,
+                ptr::from_ref(&limits).cast(),
+                size_of_u32::<JOBOBJECT_EXTENDED_LIMIT_INFORMATION>(),
+            )
+        };
+        if set == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Puts a process into it, and with it everything that will be started by that one.
+    pub(super) fn admit(&self, process: &OwnedHandle) -> io::Result<()> {
+        // SAFETY: both handles are open.
+        let done =
+            unsafe { AssignProcessToJobObject(self.0.as_raw_handle(), process.as_raw_handle()) };
+        if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// What is left in it lives on when this process ends.
+    pub(super) fn set_free(&self) -> io::Result<()> {
+        self.limit(0)
+    }
+
+    /// Returns how many processes in it run.
+    pub(super) fn count(&self) -> io::Result<u32> {
+        let mut about = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
+        // SAFETY: the handle is open, the structure is ours and as long as is said.
+        let told = unsafe {
+            QueryInformationJobObject(
+                self.0.as_raw_handle(),
+                JobObjectBasicAccountingInformation,
+                ptr::from_mut(&mut about).cast(),
+                size_of_u32::<JOBOBJECT_BASIC_ACCOUNTING_INFORMATION>(),
+                ptr::null_mut(),
+            )
+        };
+        if told == 0 { Err(io::Error::last_os_error()) } else { Ok(about.ActiveProcesses) }
+    }
+
+    fn members(&self) -> Vec<u32> {
+        // Two counts of 32 bits, then a word for each process.
+        let mut buffer = vec![0_usize; MOST + 2];
+        let length = u32::try_from(size_of_val(&*buffer)).expect("some kilobytes");
+        // SAFETY: the handle is open, the buffer is ours, as long as is said and aligned. A list
+        // that does not fit is cut, and an error; what is there counts.
+        unsafe {
+            QueryInformationJobObject(
+                self.0.as_raw_handle(),
+                JobObjectBasicProcessIdList,
+                buffer.as_mut_ptr().cast(),
+                length,
+                ptr::null_mut(),
+            );
+        }
+        let bytes: Vec<u8> = buffer.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let listed = bytes[4..8].try_into().map_or(0, u32::from_ne_bytes) as usize;
+        let pids = buffer.iter().skip(8 / size_of::<usize>()).take(listed);
+        pids.filter_map(|pid| u32::try_from(*pid).ok()).collect()
+    }
+}
+
+/// Returns the job of the command that was started last.
+pub(super) fn current() -> Option<Arc<Job>> {
+    CURRENT.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Returns the processes in that job.
+pub(super) fn members() -> Vec<u32> {
+    current().map(|job| job.members()).unwrap_or_default()
+}

@@ -1,0 +1,56 @@
+//! All processes at one moment.
+
+use std::collections::HashMap;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+
+use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
+use windows_sys::Win32::System::Diagnostics::ToolHelp::{
+    CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
+};
+use windows_sys::Win32::System::Threading::PROCESS_QUERY_LIMITED_INFORMATION;
+
+use super::nt;
+use super::process::{ProcessStat, open, times};
+
+/// Returns every process with its parent, which is 0 if it has ended. The start is 0 where it may
+/// not be known.
+pub(super) fn processes() -> Vec<(u32, ProcessStat)> {
+    let pairs = pairs();
+    let start = |pid: u32| {
+        let times = open(pid, PROCESS_QUERY_LIMITED_INFORMATION).ok().and_then(|one| times(&one));
+        times.map_or(0, |times| times.start)
+    };
+    let starts: HashMap<u32, u64> = pairs.iter().map(|(pid, _)| (*pid, start(*pid))).collect();
+    let stat = |(pid, parent): (u32, u32)| {
+        let start = starts[&pid];
+        // A parent is older than its child; otherwise its number has been given away.
+        let is_it = starts.get(&parent).is_some_and(|parent| *parent <= start);
+        let parent = if is_it && parent != pid { parent } else { 0 };
+        (pid, ProcessStat { state: 'R', parent, start })
+    };
+    pairs.into_iter().map(stat).collect()
+}
+
+/// Returns the numbers of all processes and of who started them.
+fn pairs() -> Vec<(u32, u32)> {
+    // SAFETY: no pointers are involved.
+    let snapshot = unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0) };
+    if snapshot == INVALID_HANDLE_VALUE {
+        return Vec::new();
+    }
+    // SAFETY: the call succeeded, so the handle is open and ours.
+    let snapshot = unsafe { OwnedHandle::from_raw_handle(snapshot) };
+    let mut entry =
+        PROCESSENTRY32W { dwSize: nt::size_of_u32::<PROCESSENTRY32W>(), ..Default::default() };
+    let mut found = Vec::new();
+    // SAFETY: the handle is open; the structure is ours and says how long it is.
+    let mut more = unsafe { Process32FirstW(snapshot.as_raw_handle(), &raw mut entry) };
+    while more != 0 {
+        if entry.th32ProcessID != 0 {
+            found.push((entry.th32ProcessID, entry.th32ParentProcessID));
+        }
+        // SAFETY: as above.
+        more = unsafe { Process32NextW(snapshot.as_raw_handle(), &raw mut entry) };
+    }
+    found
+}

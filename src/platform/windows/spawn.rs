@@ -1,0 +1,312 @@
+//! Starting a command, waiting for it.
+//!
+//! The command is started suspended, put into a job object, and only then let run: whatever it
+//! starts is in the job too, and ends with dbguard if that is killed.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::path::Path;
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::{HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation};
+use windows_sys::Win32::System::Console::{
+    GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+};
+use windows_sys::Win32::System::Threading::{
+    CREATE_SUSPENDED, CREATE_UNICODE_ENVIRONMENT, CreateProcessW, GetExitCodeProcess,
+    PROCESS_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE,
+    ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOW,
+};
+
+use super::job::{self, Job};
+use super::nt::size_of_u32;
+use super::signals::{SignalMask, child_ended};
+use super::wait::wait_for;
+use super::{process, programs};
+
+/// How often it is looked whether what a command left behind has ended.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A command, ready to be started.
+pub struct Launch<'a> {
+    /// The executable file; no search is made.
+    pub program: &'a Path,
+    /// `argv`, the program's own name first.
+    pub arguments: &'a [OsString],
+    /// Changes to our own environment; `None` takes a variable out.
+    pub environment: &'a [(&'a str, Option<OsString>)],
+    /// Its standard input, if not our own.
+    pub input: Option<BorrowedHandle<'a>>,
+    /// Its standard output, if not our own.
+    pub output: Option<BorrowedHandle<'a>>,
+    /// Its standard error, if not our own.
+    pub errors: Option<BorrowedHandle<'a>>,
+    /// What the command would get to keep locks with. On Windows that keeps nothing, so it gets
+    /// none of it.
+    pub inherit: &'a [BorrowedHandle<'a>],
+    /// The signal mask the command starts with.
+    pub mask: SignalMask,
+}
+
+/// A process we started and have to wait for.
+#[derive(Debug)]
+pub struct Child {
+    pid: u32,
+    process: Arc<OwnedHandle>,
+    job: Option<Arc<Job>>,
+}
+
+/// What became of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It exited with this code.
+    Exited(i32),
+    /// A signal ended it: not on Windows.
+    Signaled(i32),
+    /// A signal stopped it: not on Windows.
+    Stopped(i32),
+}
+
+impl Child {
+    /// Starts the command.
+    ///
+    /// # Errors
+    /// It cannot be started; or it is a batch file, and an argument cannot be handed to those.
+    pub fn spawn(launch: &Launch<'_>) -> io::Result<Self> {
+        let (process, main_thread, pid) = create(launch)?;
+        // Without a job, as where an older system allows only one, the command would outlive a
+        // dbguard that is killed; whoever is next then waits for it (its claim names it).
+        let job = Job::start().ok().filter(|job| job.admit(&process).is_ok());
+        // SAFETY: the handle is open.
+        if unsafe { ResumeThread(main_thread.as_raw_handle()) } == u32::MAX {
+            let error = io::Error::last_os_error();
+            // It has not run yet, and nothing is to be said about its end.
+            drop(process::terminate(&process, super::signals::SIGKILL));
+            return Err(error);
+        }
+        let child = Self { pid, process: Arc::new(process), job };
+        child.tell_of_its_end()?;
+        Ok(child)
+    }
+
+    /// Returns its process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Returns what happened to it since the last call, without blocking.
+    pub fn try_wait(&self) -> io::Result<Option<Change>> {
+        if !wait_for(&self.process, Some(Duration::ZERO))? {
+            return Ok(None);
+        }
+        let mut code = 0;
+        // SAFETY: the handle is open, the number is ours.
+        if unsafe { GetExitCodeProcess(self.process.as_raw_handle(), &raw mut code) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Some(Change::Exited(code.cast_signed())))
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&self) -> io::Result<Change> {
+        loop {
+            wait_for(&self.process, None)?;
+            if let Some(change) = self.try_wait()? {
+                return Ok(change);
+            }
+        }
+    }
+
+    /// Has the end of the command, and then the end of all that it started, told as signals are.
+    fn tell_of_its_end(&self) -> io::Result<()> {
+        let (process, job) = (Arc::clone(&self.process), self.job.clone());
+        let watch = move || {
+            // What cannot be waited for is looked at again and again.
+            while !wait_for(&process, None).unwrap_or(false) {
+                thread::sleep(LOOK);
+                child_ended();
+            }
+            child_ended();
+            let Some(job) = job else { return };
+            while job.count().is_ok_and(|count| count > 0) {
+                thread::sleep(LOOK);
+            }
+            child_ended();
+        };
+        thread::Builder::new().stack_size(64 * 1024).spawn(watch).map(drop)
+    }
+}
+
+impl Drop for Child {
+    /// What a command that has ended left running is not waited for any more, and lives on.
+    fn drop(&mut self) {
+        let has_ended = wait_for(&self.process, Some(Duration::ZERO)).unwrap_or(false);
+        if let Some(job) = self.job.as_ref().filter(|_| has_ended) {
+            // At the worst, it ends with us.
+            drop(job.set_free());
+        }
+    }
+}
+
+/// Ends a process that is ours to end. `false` if there is none.
+pub(super) fn end(pid: u32, signal: i32) -> bool {
+    let access = PROCESS_TERMINATE | PROCESS_SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION;
+    let ended = process::open(pid, access).and_then(|one| process::terminate(&one, signal));
+    ended.is_ok()
+}
+
+/// Whether something has ended of what the command started: `false` while any of it runs.
+///
+/// # Errors
+/// `NotFound` once nothing is left.
+pub fn try_reap_any() -> io::Result<bool> {
+    match job::current().map(|job| job.count()).transpose()? {
+        None | Some(0) => Err(io::ErrorKind::NotFound.into()),
+        Some(_) => Ok(false),
+    }
+}
+
+/// Becomes the command.
+///
+/// # Platforms
+/// Windows cannot: a process cannot hand on its number, nor a lock.
+pub fn become_command(_launch: &Launch<'_>) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "a process cannot become another one on Windows")
+}
+
+/// Creates the process, suspended, and returns it, its main thread and its number.
+fn create(launch: &Launch<'_>) -> io::Result<(OwnedHandle, OwnedHandle, u32)> {
+    let mut line = programs::command_line(launch.program, launch.arguments)?;
+    let environment = environment(launch.environment)?;
+    let _lending = LENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let streams = Streams::of(launch)?;
+    let start = STARTUPINFOW {
+        cb: size_of_u32::<STARTUPINFOW>(),
+        dwFlags: STARTF_USESTDHANDLES,
+        hStdInput: streams.handles[0],
+        hStdOutput: streams.handles[1],
+        hStdError: streams.handles[2],
+        ..Default::default()
+    };
+    let file = if programs::is_batch(launch.program) { None } else { Some(wide(launch.program)) };
+    let file = file.as_ref().map_or(ptr::null(), |file| file.as_ptr());
+    let mut made = PROCESS_INFORMATION::default();
+    // SAFETY: the strings end with 0 and outlive the call, as do both structures; the command line
+    // may be written to.
+    let created = unsafe {
+        CreateProcessW(
+            file,
+            line.as_mut_ptr(),
+            ptr::null(),
+            ptr::null(),
+            1,
+            CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT,
+            environment.as_ptr().cast(),
+            ptr::null(),
+            &raw const start,
+            &raw mut made,
+        )
+    };
+    if created == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so both handles are open and ours.
+    let own = |handle| unsafe { OwnedHandle::from_raw_handle(handle) };
+    Ok((own(made.hProcess), own(made.hThread), made.dwProcessId))
+}
+
+/// Held while anything is lent to a command: another one that is started meanwhile would get it too.
+static LENDING: Mutex<()> = Mutex::new(());
+
+/// The standard streams of a command. What is lent to it may be inherited while this lives; nothing
+/// else of ours may be.
+struct Streams {
+    handles: [HANDLE; 3],
+    lent: Vec<HANDLE>,
+}
+
+impl Streams {
+    fn of(launch: &Launch<'_>) -> io::Result<Self> {
+        // SAFETY: returns what this process was given, which stays open.
+        let own = |which| unsafe { GetStdHandle(which) };
+        let mut streams = Self {
+            handles: [own(STD_INPUT_HANDLE), own(STD_OUTPUT_HANDLE), own(STD_ERROR_HANDLE)],
+            lent: Vec::new(),
+        };
+        for (place, lent) in [launch.input, launch.output, launch.errors].into_iter().enumerate() {
+            if let Some(lent) = lent {
+                streams.handles[place] = lent.as_raw_handle();
+                streams.lend(lent.as_raw_handle())?;
+            }
+        }
+        for place in 0..3 {
+            // A standard stream that may not be inherited would be none for the command.
+            let handle = streams.handles[place];
+            if !handle.is_null() && handle as isize != -1 {
+                // One of the console's needs no mark and may refuse it.
+                drop(inheritable(handle, true));
+            }
+        }
+        Ok(streams)
+    }
+
+    fn lend(&mut self, handle: HANDLE) -> io::Result<()> {
+        inheritable(handle, true)?;
+        self.lent.push(handle);
+        Ok(())
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        for handle in &self.lent {
+            // It was set a moment ago, so it can be taken away.
+            drop(inheritable(*handle, false));
+        }
+    }
+}
+
+fn inheritable(handle: HANDLE, is: bool) -> io::Result<()> {
+    let flags = if is { HANDLE_FLAG_INHERIT } else { 0 };
+    // SAFETY: the handle is open.
+    match unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, flags) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns our environment with the changes, sorted as Windows wants it.
+fn environment(changes: &[(&str, Option<OsString>)]) -> io::Result<Vec<u16>> {
+    let is_changed =
+        |name: &OsString| changes.iter().any(|(other, _)| name.eq_ignore_ascii_case(other));
+    let kept = std::env::vars_os().filter(|(name, _)| !is_changed(name));
+    let set =
+        changes.iter().filter_map(|(name, value)| Some((OsString::from(name), value.clone()?)));
+    let mut all: Vec<(OsString, OsString)> = kept.chain(set).collect();
+    all.sort_by_key(|(name, _)| name.to_ascii_uppercase());
+    let mut block = Vec::new();
+    for (name, value) in all {
+        let start = block.len();
+        block.extend(name.encode_wide());
+        block.push(u16::from(b'='));
+        block.extend(value.encode_wide());
+        if block[start..].contains(&0) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a NUL in the environment"));
+        }
+        block.push(0);
+    }
+    block.push(0);
+    if block.len() == 1 {
+        block.push(0);
+    }
+    Ok(block)
+}
+
+fn wide(path: &Path) -> Vec<u16> {
+    path.as_os_str().encode_wide().chain([0]).collect()
+}

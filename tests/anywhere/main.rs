@@ -1,0 +1,22 @@
+//! What holds on every system: the real binary among real processes, without anything that only
+//! one system has.
+//!
+//! On Linux `tests/it` asks far more; these run there too, so that a promise that is kept on one
+//! system is not broken on another. The commands are played by this very test binary.
+//!
+//! | module | what it proves |
+//! |---|---|
+//! | `exclusion` | two conflicting holders never run together, and nobody waits for the dead |
+//! | `commands` | what a command is given, and what its end comes to |
+//! | `verbs` | `sql`, `info`, `fix` and the others do their work |
+//! | `names` | long, foreign and odd names of files |
+//! | `windows` | what is promised on Windows alone |
+
+mod actor;
+mod commands;
+mod exclusion;
+mod names;
+mod scene;
+mod verbs;
+#[cfg(windows)]
+mod windows;
