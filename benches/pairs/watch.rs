@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::actor::GATE;
 use crate::crew::Crew;
 use crate::info::{Holder, run};
 use crate::stage::{Side, Stage};
-use crate::tally::{Turn, head, in_turns, median, row, shown, timed};
+use crate::tally::{Turn, head, in_turns, median, percentile, row, shown, timed};
 
 /// How many databases are watched, how many of them are held, and how many used by their engine.
 const DATABASES: usize = 20;
@@ -25,31 +25,36 @@ const COUNTED: Duration = Duration::from_secs(20);
 const BEGINNING: Duration = Duration::from_secs(2);
 
 /// One measurement of throughput is so many runs, which take about a second.
-const RUNS: usize = 400;
-const ROUNDS: usize = 15;
+const RUNS: usize = 500;
+const ROUNDS: usize = 30;
 
 /// A watch of a directory that has told of all its databases.
-struct Watch(Child);
+///
+/// What it says later stays in the pipe, which has room for minutes of it. With a thread that reads
+/// it, the benchmark itself started its processes more slowly: a ratio of 0.74 was measured.
+struct Watch {
+    child: Child,
+    _output: BufReader<ChildStdout>,
+}
 
 impl Watch {
     fn of(stage: &Stage, directory: &Path, databases: usize) -> Self {
         let mut watch = stage.program();
         watch.args(["watch", "--json"]).arg(directory).stdout(Stdio::piped());
         let mut child = watch.spawn().expect("it starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut seen = 0;
         while seen < databases {
-            let line = lines.next().expect("it goes on").expect("it is text");
+            let mut line = String::new();
+            output.read_line(&mut line).expect("it is text");
             seen += usize::from(line.contains("\"watching\""));
         }
-        // Somebody has to read on.
-        thread::spawn(move || lines.for_each(drop));
-        Self(child)
+        Self { child, _output: output }
     }
 
     /// Returns its CPU time so far.
     fn cpu(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("it runs");
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
         let (_, fields) = stat.rsplit_once(") ").expect("a stat line has a name");
         let numbers = fields.split(' ').skip(11).take(2);
         let ticks: u64 = numbers.map(|number| number.parse::<u64>().expect("ticks")).sum();
@@ -60,8 +65,8 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         // It has nothing to finish.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -108,12 +113,11 @@ fn throughput(stage: &Stage, folder: &Path, file: &Path) {
         }),
     ];
     let times = in_turns(ROUNDS, &mut turns);
-    println!("  medians of {ROUNDS}, {RUNS} times `exec` of `true` one after the other");
-    head("unwatched", "watched");
-    row(
-        "the time, and the throughput while watched",
-        median(&times[0]),
-        median(&times[1]),
-        Some(0.99),
+    println!(
+        "  {ROUNDS} rounds of {RUNS} times `exec` of `true`; the ratio is that of the throughput"
     );
+    head("unwatched", "watched");
+    row("median", median(&times[0]), median(&times[1]), Some(0.99));
+    // Where others work beside it, the quickest rounds are those that were left alone.
+    row("10th percentile", percentile(&times[0], 10), percentile(&times[1], 10), Some(0.99));
 }

@@ -9,7 +9,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::End;
 use super::exec::conflict;
@@ -244,10 +243,4 @@ impl GithubFile {
                 .caused_by(error)
         })
     }
-}
-
-/// When a lease that begins now ends, milliseconds since 1970.
-pub fn in_wall_time(ttl: Duration) -> u64 {
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    u64::try_from(now.saturating_add(ttl).as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,7 +10,6 @@ use std::thread;
 use std::time::Duration;
 
 use super::End;
-use super::acquire::in_wall_time;
 use super::locking::Locks;
 use super::voice::Voice;
 use crate::lock::{Guard, LeaseEnd};
@@ -134,4 +133,10 @@ fn watch_owner(terms: &Terms) -> io::Result<()> {
         signals::send(std::process::id(), OWNER_ENDED);
     });
     watch.map(drop)
+}
+
+/// When a lease that begins now ends, milliseconds since 1970.
+fn in_wall_time(ttl: Duration) -> u64 {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(now.saturating_add(ttl).as_millis()).unwrap_or(u64::MAX)
 }

@@ -238,7 +238,10 @@ impl Claim {
         step("claim-made");
         for _ in 0..LOCK_TRIES {
             if mark::try_lock_exclusive(&file)? {
-                return Ok(Some(Self { file, head: Cell::new(None) }));
+                let claim = Self { file, head: Cell::new(None) };
+                // Whoever found it unlocked took it for a dead one's, and its name away: nobody would
+                // see us wait, and readers that come and go would keep a writer out for good.
+                return Ok((!claim.is_removed()).then_some(claim));
             }
             // A prober holds it for an instant.
             thread::sleep(Duration::from_millis(1));

@@ -19,7 +19,7 @@ use super::mode::Mode;
 use super::party::{of_process, recorded};
 use super::resource::Resource;
 use crate::error::Party;
-use crate::platform::{self, Dir, FileId, Liveness, process};
+use crate::platform::{self, Dir, Facts, FileId, Liveness, process};
 
 /// More keys than this are not looked into.
 const MOST_KEYS: usize = 1_000;
@@ -77,13 +77,16 @@ pub struct Roster {
 pub struct Roll {
     resource: Resource,
     keys_stamp: Option<(Stamp, bool)>,
+    /// Those who were seen with a key, as long as they have the whole.
+    keyed: HashSet<String>,
     levels: BTreeMap<Option<String>, Level>,
 }
 
 impl Roll {
     /// Begins to look at the lock of a resource.
     pub fn new(resource: Resource) -> Self {
-        Self { resource, keys_stamp: None, levels: BTreeMap::from([(None, Level::default())]) }
+        let levels = BTreeMap::from([(None, Level::default())]);
+        Self { resource, keys_stamp: None, keyed: HashSet::new(), levels }
     }
 
     /// Returns how many claims are kept open.
@@ -130,7 +133,21 @@ impl Roll {
             level.tell(&mut roster);
         }
         self.levels.retain(|key, level| key.is_none() || level.is_worth_keeping());
-        Ok(of_whom_once(roster))
+        Ok(self.each_once(roster))
+    }
+
+    /// Who has a key has the whole shared, and is told once, with the key; also while he has only
+    /// one of the two, because he is just giving them back.
+    fn each_once(&mut self, mut roster: Roster) -> Roster {
+        let all = roster.claimants.iter().chain(&roster.left);
+        self.keyed.extend(all.filter(|one| one.key.is_some()).map(|one| one.id.clone()));
+        let is_told = |one: &Claimant| one.key.is_some() || !self.keyed.contains(&one.id);
+        roster.claimants.retain(is_told);
+        roster.left.retain(is_told);
+        let whole = self.levels.get(&None).into_iter().flat_map(|level| level.known.values());
+        let whole: HashSet<&str> = whole.map(|known| known.claimant.id.as_str()).collect();
+        self.keyed.retain(|id| whole.contains(id.as_str()));
+        roster
     }
 
     /// Notices keys that were made.
@@ -149,17 +166,6 @@ impl Roll {
         }
         self.keys_stamp = now.map(|now| (now, now.is_settled()));
     }
-}
-
-/// Who has a key has the whole shared, and is told once, with the key.
-fn of_whom_once(mut roster: Roster) -> Roster {
-    let both = roster.claimants.iter().chain(&roster.left);
-    let keyed = both.filter(|one| one.key.is_some()).map(|one| one.id.clone());
-    let keyed: HashSet<String> = keyed.collect();
-    let is_first = |one: &Claimant| one.key.is_some() || !keyed.contains(&one.id);
-    roster.claimants.retain(is_first);
-    roster.left.retain(is_first);
-    roster
 }
 
 /// What tells whether a directory has changed.
@@ -275,6 +281,10 @@ impl Level {
         };
         let is_live = file.is_live();
         let facts = file.facts().ok()?;
+        if facts.size == 0 && before.is_none() && is_young(&facts) {
+            // It is just being made, and will say more at the next look.
+            return None;
+        }
         // Given back between the listing and the look, or made and not locked yet: nobody is dead.
         let is_named = || facts.size > 0 && dir.facts_of(name).is_ok_and(|now| now.id == facts.id);
         if !is_live && !is_named() {
@@ -343,6 +353,11 @@ impl Mark {
         let (number, mode) = parse_queue_name(name)?;
         Some(Self { id: format!("queue {number}"), mode, order: (false, number) })
     }
+}
+
+/// Whether a claim that says nothing may be about to.
+fn is_young(facts: &Facts) -> bool {
+    facts.modified.elapsed().is_ok_and(|age| age < TICK)
 }
 
 /// Opens a claim; `None` if it may not be read, or has just been given back.

@@ -30,7 +30,18 @@
 mod answers;
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
+#[cfg(all(unix, test))]
+mod scratch;
+#[cfg(any(target_os = "macos", all(unix, test)))]
+mod spans;
 pub mod step;
+#[cfg(all(unix, test))]
+mod tests;
+
+// What is pure in it is tested on every Unix.
+#[cfg(any(target_os = "macos", all(unix, test)))]
+#[path = "macos/records.rs"]
+mod macos_records;
 
 #[cfg(unix)]
 mod unix;
@@ -50,15 +61,23 @@ pub use unix::{
         Lent, NOWHERE, lend, make_new, make_temporary, make_temporary_directory, open_to_append,
         open_to_sync, sync_directory,
     },
-    host, mark, programs, signals, spawn, steps,
+    host, mark, programs, signals, sniff, spawn, steps, trial,
 };
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{
+use linux as system;
+
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "macos")]
+use macos as system;
+
+#[cfg(unix)]
+pub use system::{
     ask, file_system, held_locks, holders, lease, lock_table, lock_watch, openers, portrait,
-    process, sniff, trial,
+    process,
 };
 
 #[cfg(windows)]
@@ -84,8 +103,27 @@ pub use windows::{
     programs, signals, sniff, spawn, steps, trial,
 };
 
-#[cfg(not(any(target_os = "linux", windows)))]
-compile_error!("dbguard does not support this operating system yet: Linux and Windows only");
+#[cfg(target_os = "freebsd")]
+compile_error!("dbguard does not support FreeBSD: Linux, macOS and Windows only");
+#[cfg(target_os = "netbsd")]
+compile_error!("dbguard does not support NetBSD: Linux, macOS and Windows only");
+#[cfg(target_os = "openbsd")]
+compile_error!("dbguard does not support OpenBSD: Linux, macOS and Windows only");
+#[cfg(target_os = "dragonfly")]
+compile_error!("dbguard does not support DragonFly BSD: Linux, macOS and Windows only");
+#[cfg(target_os = "android")]
+compile_error!("dbguard does not support Android: Linux, macOS and Windows only");
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "macos",
+    windows,
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+    target_os = "android",
+)))]
+compile_error!("dbguard does not support this operating system: Linux, macOS and Windows only");
 
 /// Whether a process is known to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! nothing of dbguard can start right after it.
 //!
 //! It lies on the path of every `exec`. A free SQLite file costs stat, open, read, one or two
-//! fcntl, close; `/proc` is read only for engines that use flock.
+//! fcntl, close; holders are searched only for engines that use flock.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -15,7 +15,9 @@ use crate::native::{self, Ask, Engine, Question, Want, leveldb, lmdb};
 use crate::platform::ask::record_lock_conflict;
 use crate::platform::errors;
 use crate::platform::held_locks::NamedFile;
-use crate::platform::holders::{flock_conflict, holders_of, process_of_thread};
+use crate::platform::holders::{
+    MUTEXES_NAME_THREADS, flock_conflict, holders_of, process_of_thread,
+};
 use crate::platform::openers::openers;
 use crate::platform::portrait::namespace_pids;
 use crate::platform::sniff::{Sniffed, open_unnoticed};
@@ -230,7 +232,9 @@ fn answer(question: &Question, file: &File) -> io::Result<Option<Owner>> {
 /// only of a process that has the lock file locked, as everybody does who has the environment
 /// open; otherwise nobody is named.
 fn lmdb_writer(lock_file: &File, path: &Path) -> io::Result<Option<Owner>> {
-    if record_lock_conflict(lock_file, true, lmdb::OPEN_BYTE, 1)?.is_none() {
+    // Elsewhere the writers of LMDB share a semaphore, and nobody tells who has it.
+    if !MUTEXES_NAME_THREADS || record_lock_conflict(lock_file, true, lmdb::OPEN_BYTE, 1)?.is_none()
+    {
         return Ok(None);
     }
     let mut head = [0; lmdb::LOCK_HEAD_BYTES];

@@ -5,7 +5,7 @@
 //! file is recognised again only when it has changed, and a process is described once. It is
 //! sampling: what comes and goes between two looks is not seen, except what its claim tells.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -28,9 +28,13 @@ use crate::watch::{NativeHold, Sample};
 /// Below what a process may have open everywhere, whatever else it has.
 const MOST_KEPT: usize = 200;
 
-/// A lock without a claim is believed if it stands so much later: whoever is just taking or
-/// releasing it has the one without the other for some microseconds.
-const DOUBT: Duration = Duration::from_millis(5);
+/// What looks like a moment between two steps of an `exec` is looked at again so often before it is
+/// believed. It has the lock for some microseconds before and after its claim, and the whole before
+/// the key; on a machine with much to do that can take a while.
+const LOOKS: usize = 5;
+
+/// Between two such looks.
+const DOUBT: Duration = Duration::from_millis(20);
 
 /// Looks at databases.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub struct Sampler {
     spots: Vec<Spot>,
     locks: LockWatch,
     people: HashMap<u32, Person>,
+    /// Whose claims were seen at the last look.
+    known: HashSet<String>,
     /// Whether the lock table shows everybody's locks.
     is_complete: bool,
 }
@@ -86,7 +92,13 @@ impl Sampler {
     /// Begins with nothing to look at.
     pub fn new() -> Self {
         let is_complete = table_is_complete();
-        Self { spots: Vec::new(), locks: LockWatch::default(), people: HashMap::new(), is_complete }
+        Self {
+            spots: Vec::new(),
+            locks: LockWatch::default(),
+            people: HashMap::new(),
+            known: HashSet::new(),
+            is_complete,
+        }
     }
 
     /// Adds a database; it is told last.
@@ -117,30 +129,46 @@ impl Sampler {
         gone
     }
 
-    /// Looks at all of them. May block for some milliseconds where somebody has a lock without a
-    /// claim for the first time.
+    /// Looks at all of them. May block for a tenth of a second where somebody has a lock without
+    /// a claim for the first time.
     ///
     /// Must not be called while an engine in this process has one of them open.
     pub fn look(&mut self) -> Vec<Sample> {
         let mut pass = self.pass();
-        let now = self.strangers(&pass);
-        let is_known =
-            |(spot, lock): &(usize, HeldLock)| self.spots[*spot].strangers.contains(lock);
-        if !now.iter().all(is_known) {
+        let mut still = self.strangers(&pass);
+        for _ in 1..LOOKS {
+            if !self.is_doubtful(&pass, &still) {
+                break;
+            }
             thread::sleep(DOUBT);
             let mut again = self.pass();
             for (one, (before, _)) in again.rosters.iter_mut().zip(pass.rosters) {
                 one.0.left.splice(0..0, before.left);
             }
             pass = again;
+            let now = self.strangers(&pass);
+            still.retain(|one| now.contains(one));
         }
-        let still = self.strangers(&pass).into_iter();
-        let still: Vec<(usize, HeldLock)> = still.filter(|one| now.contains(one)).collect();
+        let ids = pass.rosters.iter().flat_map(|(roster, _)| &roster.claimants);
+        self.known = ids.map(|one| one.id.clone()).collect();
         for (place, spot) in self.spots.iter_mut().enumerate() {
             let of_it = still.iter().filter(|(spot, _)| *spot == place);
             spot.strangers = of_it.map(|(_, lock)| lock.clone()).collect();
         }
         self.told(pass)
+    }
+
+    /// Whether something was seen that may be over in a moment.
+    fn is_doubtful(&self, pass: &Pass, strangers: &[(usize, HeldLock)]) -> bool {
+        let is_known =
+            |(spot, lock): &(usize, HeldLock)| self.spots[*spot].strangers.contains(lock);
+        let may_want_a_key = |one: &Claimant| {
+            let is_whole = one.stage == Stage::Holding && one.key.is_none();
+            let has_begun = one.party.child_pid.is_some() || self.known.contains(&one.id);
+            is_whole && one.party.mode == Mode::Shared.word() && !has_begun
+        };
+        let mut claimants = pass.rosters.iter().flat_map(|(roster, _)| &roster.claimants);
+        !strangers.iter().all(is_known) || claimants.any(may_want_a_key)
     }
 
     fn pass(&mut self) -> Pass {

@@ -102,13 +102,18 @@ impl<'a> Supervisor<'a> {
     /// says that it has ended, everything that was started is ended.
     ///
     /// # Errors
-    /// The system cannot hand us orphaned descendants, which a limit or `hold_descendants` needs.
+    /// The system cannot hand us orphaned descendants, which `hold_descendants` needs.
     pub fn new(limits: Limits, lease: Option<LeaseWatch<'a>>) -> io::Result<Self> {
         let watch = Watch::new(&SIGNALS);
         let has_family = limits.end.is_some() || lease.is_some() || limits.hold_descendants;
         let family = has_family.then(Family::before_any_start);
         if has_family {
-            process::adopt_orphans()?;
+            match process::adopt_orphans() {
+                // A limit still ends all that can be named; but nobody could wait for the rest.
+                Err(error)
+                    if error.kind() == io::ErrorKind::Unsupported && !limits.hold_descendants => {}
+                adopted => adopted?,
+            }
         }
         Ok(Self { watch, limits, lease, family })
     }

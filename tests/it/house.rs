@@ -59,7 +59,7 @@ impl Source {
     /// Returns the lines of code before the tests at the end of the file; none of a file that
     /// holds nothing but tests.
     fn shipped(&self) -> impl Iterator<Item = (usize, &str)> {
-        let only_tests = self.name.ends_with("/tests.rs");
+        let only_tests = self.name.ends_with("/tests.rs") || self.name.contains("/tests/");
         self.code().take_while(move |(_, line)| !only_tests && !line.contains("#[cfg(test)]"))
     }
 
@@ -235,6 +235,48 @@ fn unsafe_code_and_systems_are_behind_the_platform() {
             .extend(unsafe_lines.chain(system_lines).map(|(number, line)| source.at(number, line)));
     }
     assert_none("`unsafe` or a system's name outside `platform`", &wrong);
+}
+
+#[test]
+fn a_system_is_named_only_where_the_platform_chooses_its_files() {
+    let mut wrong = Vec::new();
+    for source in sources(&["src/platform"]).iter().filter(|one| !one.name.ends_with("/mod.rs")) {
+        let names_one = |line: &str| {
+            let condition = line.contains("cfg(") || line.contains("cfg!(");
+            condition && ["target_os", "unix", "windows"].iter().any(|name| line.contains(name))
+        };
+        let lines = source.code().filter(|(_, line)| names_one(line));
+        wrong.extend(lines.map(|(number, line)| source.at(number, line)));
+    }
+    assert_none("conditions on a system outside a `mod.rs`", &wrong);
+}
+
+#[test]
+fn only_the_files_of_linux_read_its_table_of_processes() {
+    let mut wrong = Vec::new();
+    for source in sources(&["src"]).iter().filter(|one| !one.name.contains("/linux/")) {
+        let lines = source.code().filter(|(_, line)| line.contains("/proc/"));
+        wrong.extend(lines.map(|(number, line)| source.at(number, line)));
+    }
+    assert_none("`/proc` outside `src/platform/linux`", &wrong);
+}
+
+/// On macOS a flock on a database would lock its own engine out, and a question about its locks
+/// would find ours.
+#[test]
+fn nothing_but_the_lock_rooms_own_files_is_flocked() {
+    let mut wrong = Vec::new();
+    // The directory in which an update works is its own as well.
+    let is_own = |source: &&Source| source.name.ends_with("commands/update/stage.rs");
+    let others =
+        |source: &&Source| !matches!(source.room(), "lock" | "platform") && !is_own(source);
+    for source in sources(&["src"]).iter().filter(others) {
+        let calls = ["lock_shared", "lock_exclusive", "FileExt", "fs::flock", "libc::flock"];
+        let takes = |line: &str| calls.iter().any(|call| line.contains(call));
+        let lines = source.shipped().filter(|(_, line)| takes(line));
+        wrong.extend(lines.map(|(number, line)| source.at(number, line)));
+    }
+    assert_none("whole-file locks outside `lock`", &wrong);
 }
 
 #[test]

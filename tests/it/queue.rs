@@ -144,6 +144,28 @@ fn l9_a_writer_gets_in_within_two_holds_of_eight_reader_loops() {
     intervals::assert_exclusive(&fs::read_to_string(&log).expect("the log"));
 }
 
+/// L9: whoever comes between the making and the locking of a claim takes it for a dead one's. Its
+/// owner notices and makes another: without one, readers that come and go would keep it out for good.
+#[test]
+fn l9_a_writer_whose_claim_was_taken_away_too_early_makes_another() {
+    if !have_hooks() {
+        return;
+    }
+    let scene = Scene::new();
+    let reader = scene.hold(["-s", "a.db"]);
+    let words = ["exec", "-w", "inf", "a.db", "--", "true"];
+    let mut writer = scene.dbguard(words).env("DBGUARD_TEST_STOP_AT", "claim-made").spawn();
+    writer.until_stopped();
+    assert_eq!(scene.queue("a.db").len(), 1);
+    scene.dbguard(["exec", "-ns", "a.db", "--", "true"]).run().expect(0);
+    assert_eq!(scene.queue("a.db").len(), 0, "it was not locked");
+    writer.resume();
+    writer.until("it is in the line again", || scene.queue("a.db").len() == 1);
+    scene.dbguard(["exec", "-ns", "a.db", "--", "true"]).run().expect(75);
+    assert_eq!(reader.end().code, Some(0));
+    writer.wait().expect(0);
+}
+
 /// L1: three waiters, the first is stopped; the second gets in nevertheless, in its own time,
 /// and the first, when it goes on, waits again and is not lost.
 #[test]

@@ -301,19 +301,11 @@ fn until_gives_up_in_time_and_says_who_has_it() {
 fn only_the_events_that_were_asked_for_are_told() {
     let scene = with_file();
     let holder = scene.hold(["a.db"]);
-    let words = ["--until", "free", "--events", "released,died", "a.db"];
-    let mut process = watch(&scene, &words).spawn();
+    let words = ["--until", "free", "--events", "watching,released", "a.db"];
+    let mut watcher = Watcher::of(&scene, &words, "a.db");
     let pid = holder.process.pid();
-    // Nothing is told that could be waited for: that it has begun shows in what it has open.
-    until("it looks", || {
-        let open = fs::read_dir(format!("/proc/{}/fd", process.pid())).into_iter().flatten();
-        let links = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        links.into_iter().any(|link| link.to_string_lossy().contains("/held/"))
-    });
     holder.end().expect(0);
-    let ended = process.wait().expect(0);
-    let events: Vec<Value> =
-        ended.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!(events.len(), 1, "{}", ended.describe());
-    assert_eq!((&events[0]["event"], &events[0]["pid"]), (&"released".into(), &pid.into()));
+    watcher.ended().expect(0);
+    assert_eq!(watcher.names(), ["watching", "released"], "{:#?}", watcher.events());
+    assert_eq!(watcher.events()[1]["pid"], pid);
 }

@@ -27,7 +27,7 @@ fn noted(scene: &Scene) -> Vec<String> {
 fn the_command_is_run_for_each_event_in_order_with_the_event_on_its_input() {
     let scene = with_file();
     let holder = scene.hold(["a.db"]);
-    let note = "echo \"$DBGUARD_EVENT $DBGUARD_PID $DBGUARD_FILE\" >>noted; cat >>lines; echo said";
+    let note = "cat >>lines; echo said; echo \"$DBGUARD_EVENT $DBGUARD_PID $DBGUARD_FILE\" >>noted";
     let mut watcher = Watcher::of(&scene, &["--exec", note, "a.db"], "a.db");
     let pid = holder.command_pid();
     holder.end().expect(0);
@@ -73,17 +73,16 @@ fn a_command_that_fails_is_a_warning_and_one_that_reads_nothing_is_no_error() {
 #[test]
 fn the_end_waits_for_the_command() {
     let scene = with_file();
-    scene.file("tick", "");
-    let slow = "until test -e go; do :; done; echo done >>noted";
-    let words = ["--exec", slow, "--events", "acquired", "--until", "held", "a.db"];
-    let mut process = watch(&scene, &words).spawn();
+    scene.run("mkfifo", ["gate"]).run().expect(0);
+    let slow = "read word <gate; echo done >>noted";
+    let words = ["--exec", slow, "--until", "held", "a.db"];
+    let mut watcher = Watcher::of(&scene, &words, "a.db");
     let holder = scene.hold(["a.db"]);
-    // By now it is about to end, or about to look.
-    assert!(process.runs());
-    scene.file("go", "");
-    process.wait().expect(0);
-    // It was held from the beginning if the watch was slow to start, and then it is no event.
-    assert!(noted(&scene).len() <= 1);
+    watcher.until_of("acquired", holder.process.pid());
+    assert!(noted(&scene).is_empty());
+    scene.shell("echo go >gate").run().expect(0);
+    watcher.ended().expect(0);
+    assert_eq!(noted(&scene), ["done"]);
     drop(holder);
 }
 
@@ -196,6 +195,8 @@ fn looking_changes_nothing() {
     let holder = scene.hold(["--native", "ignore", "a.db"]);
     let waiter = scene.queue_up("a.db", &["-k", "k"]);
     holder.until_recorded(&scene, "a.db");
+    let says = |name: &String| scene.read(scene.state("a.db", "queue").join(name)).ends_with('\n');
+    until("the waiter's claim is written", || scene.queue("a.db").iter().all(says));
     let before = traced(&scene);
     let mut watcher = Watcher::of(&scene, &["."], "a.db");
     watcher.until_of("acquired", holder.process.pid());

@@ -97,6 +97,9 @@ impl Screen {
     fn open(board: Board, signals: Signals) -> Result<Self, Failure> {
         // This also gives the terminal back when a defect panics.
         let terminal = ratatui::try_init_with_options(whole_window()).map_err(no_terminal)?;
+        // From the first question on it is noticed that the window changes its size, so that comes
+        // before the first look at the size.
+        drop(event::poll(Duration::ZERO));
         let mut screen = Self { terminal, board, signals };
         screen.take_over().map_err(no_terminal)?;
         Ok(screen)

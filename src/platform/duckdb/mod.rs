@@ -15,7 +15,10 @@ mod handle;
 mod instance;
 mod logical_type;
 mod script;
-#[cfg_attr(not(target_os = "linux"), path = "usual_startup.rs")]
+#[cfg(target_os = "linux")]
+mod startup;
+#[cfg(not(target_os = "linux"))]
+#[path = "startup_elsewhere.rs"]
 mod startup;
 mod value;
 mod vector;

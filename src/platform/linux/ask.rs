@@ -11,7 +11,8 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+
+use crate::platform::unix::record_lock::{self, Question};
 
 pub use crate::platform::answers::Conflict;
 
@@ -39,91 +40,7 @@ pub fn record_lock_conflict(
     start: u64,
     length: u64,
 ) -> io::Result<Option<Conflict>> {
-    // SAFETY: `flock` consists of integers, for which all zeros is a value. The kernel refuses the
-    // call with EINVAL unless `l_pid` is 0, which it thereby is.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = lock_type(if write { libc::F_WRLCK } else { libc::F_RDLCK });
-    lock.l_whence = lock_type(libc::SEEK_SET);
-    lock.l_start = offset(start)?;
-    lock.l_len = offset(length)?;
-    // SAFETY: the descriptor is open as long as `file` is borrowed, and F_OFD_GETLK reads and
-    // writes nothing but the one `flock` it is given, which outlives the call.
-    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) };
-    if result == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    if lock.l_type == lock_type(libc::F_UNLCK) {
-        return Ok(None);
-    }
-    Ok(Some(Conflict {
-        pid: u32::try_from(lock.l_pid).ok().filter(|pid| *pid != 0),
-        raw_pid: lock.l_pid,
-        write: lock.l_type == lock_type(libc::F_WRLCK),
-        start: u64::try_from(lock.l_start).unwrap_or(0),
-        length: u64::try_from(lock.l_len).unwrap_or(0),
-    }))
-}
-
-/// Narrows a lock constant to the field it goes into; they are all below 4.
-fn lock_type(constant: libc::c_int) -> libc::c_short {
-    libc::c_short::try_from(constant).expect("the lock constants of fcntl fit a short")
-}
-
-fn offset(value: u64) -> io::Result<libc::off_t> {
-    libc::off_t::try_from(value)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "range beyond the largest offset"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Conflict, lock_type, record_lock_conflict};
-    use crate::platform::linux::scratch::{Scratch, take_ofd_lock};
-    use std::fs::File;
-    use std::io;
-
-    #[test]
-    fn nothing_is_in_the_way_on_a_free_file() {
-        let scratch = Scratch::new("free");
-        let file = File::open(scratch.path()).expect("the scratch file opens");
-        assert_eq!(record_lock_conflict(&file, true, 0, 0).expect("asked"), None);
-    }
-
-    #[test]
-    fn a_lock_of_another_description_is_reported_without_its_owner() {
-        let scratch = Scratch::new("ofd");
-        let holder = scratch.open_writable();
-        take_ofd_lock(&holder, lock_type(libc::F_WRLCK), 100, 5);
-        let file = File::open(scratch.path()).expect("the scratch file opens");
-        let expected = Conflict { pid: None, raw_pid: -1, write: true, start: 100, length: 5 };
-        for (write, start, length) in [(false, 104, 1), (true, 0, 0), (true, 0, 101)] {
-            assert_eq!(
-                record_lock_conflict(&file, write, start, length).expect("asked"),
-                Some(expected)
-            );
-        }
-        assert_eq!(record_lock_conflict(&file, true, 0, 100).expect("asked"), None);
-        assert_eq!(record_lock_conflict(&file, true, 105, 0).expect("asked"), None);
-        // Not by closing: a test that starts a process now could hand it the description.
-        take_ofd_lock(&holder, lock_type(libc::F_UNLCK), 0, 0);
-        assert_eq!(record_lock_conflict(&file, true, 0, 0).expect("asked"), None);
-    }
-
-    #[test]
-    fn a_read_lock_stands_in_the_way_of_writers_only() {
-        let scratch = Scratch::new("shared");
-        let holder = scratch.open_writable();
-        take_ofd_lock(&holder, lock_type(libc::F_RDLCK), 1 << 62, 0);
-        let file = File::open(scratch.path()).expect("the scratch file opens");
-        assert_eq!(record_lock_conflict(&file, false, 0, 0).expect("asked"), None);
-        let conflict = record_lock_conflict(&file, true, 0, 0).expect("asked").expect("refused");
-        assert_eq!((conflict.write, conflict.start, conflict.length), (false, 1 << 62, 0));
-    }
-
-    #[test]
-    fn a_range_beyond_the_largest_offset_is_an_error() {
-        let scratch = Scratch::new("range");
-        let file = File::open(scratch.path()).expect("the scratch file opens");
-        let error = record_lock_conflict(&file, true, u64::MAX, 1).expect_err("refused");
-        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-    }
+    // The kernel refuses `F_OFD_GETLK` with EINVAL unless the process is 0.
+    let question = Question { command: libc::F_OFD_GETLK, pid: 0, write, start, length };
+    record_lock::ask(file, question)
 }

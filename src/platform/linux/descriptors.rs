@@ -123,9 +123,9 @@ fn number(entry: &DirEntry) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scratch::Scratch;
     use super::{Descriptor, of_process, processes};
     use crate::platform::facts;
+    use crate::platform::scratch::Scratch;
     use std::fs;
     use std::io;
     use std::os::fd::AsRawFd;

@@ -174,10 +174,8 @@ pub fn network_name(path: &Path) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scratch::Scratch;
     use super::{Mount, is_network, network_name, of, parse_mount, unescape};
     use proptest::prelude::{any, proptest};
-    use std::os::unix::fs::MetadataExt;
     use std::path::{Path, PathBuf};
 
     const MOUNTS: &[u8] = b"22 27 0:21 / /proc rw,relatime - proc proc rw\n\
@@ -196,16 +194,6 @@ mod tests {
             ("proc", false, false)
         );
         assert_eq!(found.mount_point, Path::new("/proc"));
-    }
-
-    #[test]
-    fn a_file_that_is_yet_to_come_is_on_the_file_system_of_its_directory() {
-        let scratch = Scratch::new("file-system");
-        let found = of(scratch.path()).expect("the scratch file has a mount");
-        assert_eq!(of(&scratch.directory().join("new/er")), Some(found.clone()));
-        let device = |path: &Path| std::fs::metadata(path).expect("it is there").dev();
-        assert_eq!(device(&found.mount_point), device(scratch.directory()));
-        assert!(of(Path::new("no-such-file")).is_some(), "it would be in this directory");
     }
 
     #[test]

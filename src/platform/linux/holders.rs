@@ -24,6 +24,9 @@ pub use crate::platform::answers::Holder;
 /// kernel's `proc_ns.h`), which is the only one whose lock table leaves nothing out.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
+/// Whether a mutex that processes share has the number of the thread that has it, as futexes do.
+pub const MUTEXES_NAME_THREADS: bool = true;
+
 /// Returns the locks held on a file, with the processes that truly hold them.
 ///
 /// `path` is used to find the device under which the kernel lists the file, without opening it.
@@ -200,10 +203,10 @@ fn field(text: &str, label: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::super::lock_table::{LockKind, LockMode, parse_line};
-    use super::super::scratch::{Scratch, take_ofd_lock};
     use super::rows_of;
     use super::{FileId, flock_conflict, holders_of, holds, mount_device, process_of_thread};
     use crate::platform::facts_at;
+    use crate::platform::scratch::{Scratch, take_ofd_lock};
     use std::fs;
     use std::io::{BufRead, BufReader};
     use std::path::Path;

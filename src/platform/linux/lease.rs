@@ -58,8 +58,8 @@ fn set(file: &File, kind: libc::c_int) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scratch::Scratch;
     use super::Lease;
+    use crate::platform::scratch::Scratch;
     use rustix::fs::{Mode, OFlags, open};
     use std::fs::File;
 

@@ -87,8 +87,8 @@ impl Known {
 mod tests {
     use std::path::Path;
 
-    use super::super::scratch::Scratch;
     use super::{LockWatch, NamedFile};
+    use crate::platform::scratch::Scratch;
 
     #[test]
     fn a_lock_is_seen_while_it_is_there_and_its_holder_is_found_out_once() {

@@ -133,15 +133,14 @@ fn parse_process_flags(stat: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::super::held_locks::NamedFile;
-    use super::super::scratch::Scratch;
     use super::{
         KERNEL_THREAD, Opener, can_write, is_kernel_thread, openers, parse_flags,
         parse_process_flags, without_deleted,
     };
+    use crate::platform::scratch::Scratch;
     use proptest::prelude::{any, proptest};
     use std::fs::{self, File};
     use std::path::{Path, PathBuf};
-    use std::process::{Command, Stdio};
 
     /// What `pid` has open, files in order.
     fn of(pid: u32, files: &[NamedFile<'_>]) -> Vec<Opener> {
@@ -153,25 +152,6 @@ mod tests {
 
     fn real(scratch: &Scratch) -> PathBuf {
         fs::canonicalize(scratch.path()).expect("the scratch file is there")
-    }
-
-    #[test]
-    fn what_we_have_open_is_counted_and_its_access_told() {
-        let scratch = Scratch::new("openers");
-        let path = real(&scratch);
-        let other = path.with_file_name("other");
-        fs::write(&other, b"").expect("the scratch directory is writable");
-        let files = [NamedFile::at(&other), NamedFile::at(&path)];
-        let pid = std::process::id();
-        assert_eq!(of(pid, &files), []);
-        let _reading = File::open(&path).expect("it opens");
-        let opener = Opener { pid, file: 1, descriptors: 1, writes: Some(false), deleted: false };
-        assert_eq!(of(pid, &files), [opener]);
-        let _writing = scratch.open_writable();
-        let both = Opener { descriptors: 2, writes: Some(true), ..opener };
-        assert_eq!(of(pid, &files), [both]);
-        let _other = File::open(&other).expect("it opens");
-        assert_eq!(of(pid, &files), [Opener { file: 0, ..opener }, both]);
     }
 
     #[test]
@@ -189,21 +169,6 @@ mod tests {
         let _new = scratch.open_writable();
         let new = Opener { writes: Some(true), deleted: false, ..old };
         assert_eq!(of(pid, &[NamedFile::at(&path)]), [new, old]);
-    }
-
-    #[test]
-    fn another_process_is_found_by_what_it_inherited() {
-        let scratch = Scratch::new("openers-child");
-        let path = real(&scratch);
-        let file = File::open(&path).expect("it opens");
-        let mut child =
-            Command::new("sleep").arg("60").stdin(Stdio::from(file)).spawn().expect("it starts");
-        let found = of(child.id(), &[NamedFile::at(&path)]);
-        child.kill().expect("ours to end");
-        child.wait().expect("it ends");
-        let pid = child.id();
-        let expected = Opener { pid, file: 0, descriptors: 1, writes: Some(false), deleted: false };
-        assert_eq!(found, [expected]);
     }
 
     #[test]

@@ -4,19 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 
-use rustix::fs::{self, Gid, Mode, Uid};
+use rustix::fs::{self, Gid, Uid};
 use xattr::FileExt;
 
-use super::file::{Facts, facts};
-
-/// A POSIX access control list. It names users and groups beside those of the file.
-const ACCESS_LIST: &str = "system.posix_acl_access";
-
-/// Attributes that speak of the content, so that they would be wrong for another one.
-const OF_CONTENT: [&str; 2] = ["security.ima", "security.evm"];
-
-/// Attributes of the user's own; all others are the system's, which may refuse them.
-const OF_USER: &str = "user.";
+use super::file::{Facts, facts, permissions};
+use crate::platform::system::access_list;
 
 const SET_USER: u32 = 0o4000;
 const SET_GROUP: u32 = 0o2000;
@@ -43,7 +35,8 @@ pub struct Lost {
 /// cannot be set.
 ///
 /// # Platforms
-/// Access control lists are extended attributes on Linux.
+/// Access control lists are extended attributes on Linux, and things of their own on macOS; the one
+/// that is lost is listed by the name of the attribute that has it.
 pub fn carry_over(from: &File, to: &File) -> io::Result<Lost> {
     let (old, new) = (facts(from)?, facts(to)?);
     let mut lost = Lost::default();
@@ -52,7 +45,7 @@ pub fn carry_over(from: &File, to: &File) -> io::Result<Lost> {
     // Last: a change of the owner takes mode bits away, and an access control list sets some.
     let mode = mode_without(old.mode, &lost);
     if facts(to)?.mode != mode {
-        fs::fchmod(to, Mode::from_bits_truncate(mode))?;
+        fs::fchmod(to, permissions(mode))?;
     }
     Ok(lost)
 }
@@ -92,18 +85,14 @@ fn carry_attributes(from: &File, to: &File, lost: &mut Lost) -> io::Result<()> {
         Err(error) if is_unsupported(&error) => return Ok(()),
         Err(error) => return Err(error),
     };
-    // A directory can give every new file in it a list that the old one does not have.
-    if !names.iter().any(|name| name == ACCESS_LIST) {
-        match to.remove_xattr(ACCESS_LIST) {
-            Err(error) if !is_absent(&error) && !is_unsupported(&error) => return Err(error),
-            _ => {}
-        }
-    }
+    // It names users and groups beside those of the file.
+    let is_foreign = lost.owner || lost.group;
+    lost.attributes.extend(access_list::carry_over(from, to, &names, is_foreign)?);
     for name in names {
-        if OF_CONTENT.iter().any(|of_content| name == *of_content) {
+        if access_list::OF_CONTENT.iter().any(|of_content| name == *of_content) {
             continue;
         }
-        let foreign = name == ACCESS_LIST && (lost.owner || lost.group);
+        let foreign = access_list::is_list(&name) && is_foreign;
         if foreign || !carry_attribute(from, to, &name)? {
             lost.attributes.push(name);
         }
@@ -131,17 +120,12 @@ fn carry_attribute(from: &File, to: &File, name: &OsStr) -> io::Result<bool> {
 }
 
 fn may_be_refused(name: &OsStr, error: &io::Error) -> bool {
-    let of_user = name.as_encoded_bytes().starts_with(OF_USER.as_bytes());
     let refused = error.kind() == io::ErrorKind::PermissionDenied || is_unsupported(error);
-    !of_user && refused
+    refused && !access_list::is_of_user(name)
 }
 
-fn is_unsupported(error: &io::Error) -> bool {
+pub(in crate::platform) fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS))
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ENODATA)
 }
 
 #[cfg(test)]

@@ -8,21 +8,15 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{self, AtFlags, Mode, OFlags};
 
-use super::file::{Facts, facts};
-
-/// Big enough that one call lists about 2,700 claims: a listing that needs two calls can miss
-/// an entry that is renamed between them (measured on ext4).
-const MANY_BYTES: usize = 128 * 1024;
-
-/// Tried first: enough for the directories of a lock that is not contended.
-const FEW_BYTES: usize = 2048;
+use super::file::{Facts, facts, permissions};
+use crate::platform::system::flags::PASSAGE;
+use crate::platform::system::listing;
 
 /// How a file of our own is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +37,6 @@ pub struct Dir {
 }
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
-
-/// Enough to open what is inside, even where the directory may not be listed.
-#[cfg(target_os = "linux")]
-const PASSAGE: OFlags = OFlags::PATH;
-#[cfg(not(target_os = "linux"))]
-const PASSAGE: OFlags = OFlags::RDONLY;
 
 /// A FIFO or a device planted under our names must neither block us nor be followed.
 const CAUTIOUS: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
@@ -93,7 +81,7 @@ impl Dir {
 
     /// Makes a directory inside this one with exactly these permissions, whatever the umask.
     pub fn make_child(&self, name: &str, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
-        fs::mkdirat(&self.descriptor, name, Mode::from_bits_truncate(mode & 0o7777))?;
+        fs::mkdirat(&self.descriptor, name, permissions(mode))?;
         let made = self.child_to_list(name)?;
         own(&made.descriptor, mode, owner)
     }
@@ -103,8 +91,7 @@ impl Dir {
     /// The umask has its say; see [`own`].
     pub fn make_file(&self, name: &str, mode: u32) -> io::Result<File> {
         let how = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | CAUTIOUS;
-        let made =
-            fs::openat(&self.descriptor, name, how, Mode::from_bits_truncate(mode & 0o7777))?;
+        let made = fs::openat(&self.descriptor, name, how, permissions(mode))?;
         Ok(File::from(made))
     }
 
@@ -143,8 +130,7 @@ impl Dir {
     /// It is taken (`AlreadyExists`), or the file system cannot do it in one step.
     ///
     /// # Platforms
-    /// `RENAME_NOREPLACE` is Linux's.
-    #[cfg(target_os = "linux")]
+    /// `RENAME_NOREPLACE` on Linux, `RENAME_EXCL` on macOS.
     pub fn rename_to_free(&self, name: &OsStr, free: &OsStr) -> io::Result<()> {
         let (at, how) = (&self.descriptor, fs::RenameFlags::NOREPLACE);
         Ok(fs::renameat_with(at, name, at, free, how)?)
@@ -167,62 +153,21 @@ impl Dir {
     /// Calls `each` with every name in the directory that is valid UTF-8, and whether it is a
     /// directory. Names that are not UTF-8 cannot be ours and are left out.
     ///
-    /// All names come from one call of the kernel where they fit, so that one that is renamed
-    /// meanwhile is not missed.
-    pub fn each_name(&self, mut each: impl FnMut(&str, bool)) -> io::Result<()> {
-        let mut few = [MaybeUninit::uninit(); FEW_BYTES];
-        if let Some(few) = self.list(&mut few)? {
-            few.iter().for_each(|(name, directory)| each(name, *directory));
-            return Ok(());
-        }
-        // On the heap: the compiler would touch every page of so large a frame, each time.
-        let mut many = vec![MaybeUninit::uninit(); MANY_BYTES];
-        fs::seek(&self.descriptor, fs::SeekFrom::Start(0))?;
-        let mut listing = RawDir::new(&self.descriptor, &mut many);
-        while let Some(entry) = listing.next() {
-            let entry = entry?;
-            if let Some(name) = own_name(entry.file_name()) {
-                each(name, entry.file_type() == FileType::Directory);
-            }
-        }
-        Ok(())
+    /// # Platforms
+    /// On Linux all names come from one call of the kernel where they fit, so that one that is
+    /// renamed meanwhile is not missed.
+    pub fn each_name(&self, each: impl FnMut(&str, bool)) -> io::Result<()> {
+        listing::each_name(&self.descriptor, each)
     }
 
     /// Whether the directory has names that [`Self::each_name`] leaves out.
     pub fn has_other_names(&self) -> io::Result<bool> {
-        let mut few = [MaybeUninit::uninit(); FEW_BYTES];
-        fs::seek(&self.descriptor, fs::SeekFrom::Start(0))?;
-        let mut listing = RawDir::new(&self.descriptor, &mut few);
-        while let Some(entry) = listing.next() {
-            if entry?.file_name().to_str().is_err() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Lists the directory if one call with this buffer reaches its end.
-    fn list(&self, buffer: &mut [MaybeUninit<u8>]) -> io::Result<Option<Vec<(String, bool)>>> {
-        fs::seek(&self.descriptor, fs::SeekFrom::Start(0))?;
-        let mut listing = RawDir::new(&self.descriptor, buffer);
-        let mut names = Vec::new();
-        let mut calls = 0;
-        loop {
-            calls += u32::from(listing.is_buffer_empty());
-            let Some(entry) = listing.next() else { return Ok(Some(names)) };
-            let entry = entry?;
-            if calls > 1 {
-                return Ok(None);
-            }
-            if let Some(name) = own_name(entry.file_name()) {
-                names.push((name.to_owned(), entry.file_type() == FileType::Directory));
-            }
-        }
+        listing::has_other_names(&self.descriptor)
     }
 }
 
 /// Returns a name that can be ours.
-fn own_name(name: &std::ffi::CStr) -> Option<&str> {
+pub(in crate::platform) fn own_name(name: &std::ffi::CStr) -> Option<&str> {
     name.to_str().ok().filter(|name| *name != "." && *name != "..")
 }
 
@@ -247,5 +192,5 @@ pub fn own(file: impl std::os::fd::AsFd, mode: u32, owner: Option<(u32, u32)>) -
         let group = rustix::fs::Gid::from_raw(group);
         fs::fchown(&file, Some(user), Some(group))?;
     }
-    Ok(fs::fchmod(&file, Mode::from_bits_truncate(mode & 0o7777))?)
+    Ok(fs::fchmod(&file, permissions(mode))?)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use fs4::{FileExt, TryLockError};
-use rustix::fs::{self, Access, AtFlags, CWD, Stat};
+use rustix::fs::{self, Access, AtFlags, CWD, Mode, RawMode, Stat};
 
 /// What identifies a file for as long as it exists: two names with the same identity are one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +64,11 @@ impl From<Stat> for Facts {
     }
 }
 
+/// Returns permissions as the system has them, of which every one has twelve bits.
+pub(in crate::platform) fn permissions(mode: u32) -> Mode {
+    Mode::from_bits_truncate((mode & 0o7777) as RawMode)
+}
+
 /// Returns the facts of an open file.
 pub fn facts(file: impl AsFd) -> io::Result<Facts> {
     Ok(Facts::from(fs::fstat(file)?))
@@ -95,6 +100,9 @@ pub fn canonical(path: &Path) -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// What poll(2) says. A signal only shortens the wait.
+///
+/// # Platforms
+/// On macOS poll(2) may know nothing of a terminal, which then seems to take bytes always.
 pub fn takes_bytes(file: impl AsFd, limit: std::time::Duration) -> io::Result<bool> {
     let mut polled = [rustix::event::PollFd::new(&file, rustix::event::PollFlags::OUT)];
     let limit = rustix::event::Timespec {

@@ -15,7 +15,7 @@ use std::ptr;
 use libc::{c_char, c_int};
 use rustix::process::{self as rx, Pid, WaitId, WaitIdOptions};
 
-use super::signals::{SignalMask, restored};
+use super::signals::{SignalMask, restored_in_commands};
 
 /// Our descriptors get numbers from here on in the command, out of the way of scripts that
 /// count from 3, and of a make jobserver.
@@ -148,7 +148,7 @@ pub fn become_command(launch: &Launch<'_>) -> io::Error {
     }
     // SAFETY: SIG_DFL is a valid disposition; the mask was initialised when it was read.
     unsafe {
-        for signal in restored() {
+        for signal in restored_in_commands() {
             libc::signal(signal, libc::SIG_DFL);
         }
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const launch.mask.0, ptr::null_mut());
@@ -262,7 +262,7 @@ impl Attributes {
         unsafe {
             let mut defaults = MaybeUninit::uninit();
             libc::sigemptyset(defaults.as_mut_ptr());
-            for signal in restored() {
+            for signal in restored_in_commands() {
                 libc::sigaddset(defaults.as_mut_ptr(), signal);
             }
             let to = &raw mut attributes.0;

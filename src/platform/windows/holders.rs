@@ -13,6 +13,9 @@ use crate::platform::FileId;
 
 pub use crate::platform::answers::Holder;
 
+/// Whether a mutex in shared memory names the thread that has it, as those of LMDB do on Linux.
+pub const MUTEXES_NAME_THREADS: bool = false;
+
 /// Returns the locks held on a file, with the processes that truly hold them: none can be seen.
 ///
 /// # Errors

@@ -1,9 +1,9 @@
 //! Real locks of this process and of others.
 
 use super::super::lock_table::{KernelLock, LockKind, LockMode};
-use super::super::scratch::{Scratch, take_ofd_lock};
 use super::{HeldLock, NamedFile, Search, Whereabouts, locks_on, whereabouts};
 use crate::platform::FileId;
+use crate::platform::scratch::{Scratch, take_ofd_lock};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};

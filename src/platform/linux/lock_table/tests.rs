@@ -1,7 +1,7 @@
 //! Lines the kernel wrote, lines it never would, and one real lock.
 
-use super::super::scratch::Scratch;
 use super::{KernelLock, LockKind, LockMode, parse_fdinfo, parse_line, read};
+use crate::platform::scratch::Scratch;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{option, prop_assert_eq};
 use std::fs;

@@ -1,10 +1,10 @@
 //! Texts the kernel wrote, texts it never would, and real processes.
 
-use super::super::scratch::Scratch;
 use super::{
     Container, Executable, Stat, Status, ancestry, full_name, parse_container, portrait,
     terminal_name,
 };
+use crate::platform::scratch::Scratch;
 use proptest::prelude::{any, proptest};
 use std::fs;
 use std::io::{BufRead, BufReader};

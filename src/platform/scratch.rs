@@ -5,14 +5,14 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 /// A directory with one file in it, gone when dropped.
-pub(super) struct Scratch {
+pub struct Scratch {
     directory: PathBuf,
     file: PathBuf,
 }
 
 impl Scratch {
     /// Makes the directory; `name` keeps the tests of one process apart.
-    pub(super) fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let unique = format!("dbguard-unit-{}-{name}", std::process::id());
         let directory = std::env::temp_dir().join(unique);
         fs::create_dir_all(&directory).expect("the temporary directory is writable");
@@ -21,15 +21,15 @@ impl Scratch {
         Self { directory, file }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.file
     }
 
-    pub(super) fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    pub(super) fn open_writable(&self) -> File {
+    pub fn open_writable(&self) -> File {
         OpenOptions::new().read(true).write(true).open(&self.file).expect("the scratch file opens")
     }
 }
@@ -43,7 +43,7 @@ impl Drop for Scratch {
 
 /// Takes, changes or gives back an open-file-description lock, which other descriptions of this
 /// same process meet.
-pub(super) fn take_ofd_lock(file: &File, kind: libc::c_short, start: i64, length: i64) {
+pub fn take_ofd_lock(file: &File, kind: libc::c_short, start: i64, length: i64) {
     // SAFETY: `flock` consists of integers, for which all zeros is a value.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = kind;

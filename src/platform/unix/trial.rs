@@ -79,8 +79,8 @@ fn try_record(file: &File, request: libc::c_int, exclusive: bool) -> io::Result<
 
 #[cfg(test)]
 mod tests {
-    use super::super::scratch::Scratch;
     use super::LockKind;
+    use crate::platform::scratch::Scratch;
 
     #[test]
     fn the_locks_of_an_open_file_exclude_another_open_file() {
