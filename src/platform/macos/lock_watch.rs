@@ -6,7 +6,7 @@ use super::held_locks::{HeldLock, NamedFile, locks_on};
 
 /// What was found out about the locks of the last look.
 #[derive(Debug, Default)]
-pub struct LockWatch;
+pub struct LockWatch(());
 
 impl LockWatch {
     /// Returns every lock on the files that is held.
