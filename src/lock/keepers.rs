@@ -22,6 +22,9 @@ use crate::platform::{self, Facts, FileId, Liveness, host, process};
 /// Calls inside calls are not followed deeper than this.
 const DEEPEST: usize = 16;
 
+/// Group or others may write.
+const OTHERS_WRITE: u32 = 0o022;
+
 /// A claim that stands in the way.
 #[derive(Clone, Debug)]
 pub struct Keeper {
@@ -31,12 +34,16 @@ pub struct Keeper {
     pub file: FileId,
     /// Where that is.
     pub path: PathBuf,
-    /// Who owns it, and so may have written what it says.
-    pub owner: u32,
+    /// Who alone may have written what it says; `None` if others may, too.
+    pub only_writer: Option<u32>,
+    /// Whether the file has other names: another directory's claim, perhaps.
+    pub has_other_names: bool,
     /// Whether somebody has it locked. Otherwise its holder is dead and only its command is left.
     pub is_live: bool,
     /// Who made it.
     pub claimant: u32,
+    /// When that process started, as it says.
+    pub claimant_start: Option<u64>,
     /// The command that it names, if that runs here.
     pub command: Option<(u32, u64)>,
     /// Its numbers mean nothing here: another host, another boot, another PID namespace.
@@ -50,6 +57,9 @@ pub struct LockFile {
     pub path: PathBuf,
     /// Which it is.
     pub file: FileId,
+    /// Whether it has other names, as after a copy of the directory by hard links: its holders may
+    /// be those of another database.
+    pub has_other_names: bool,
     /// Whether those who share it are in nobody's way.
     pub may_be_shared: bool,
 }
@@ -88,7 +98,9 @@ impl Kept {
         if let Ok(Some(lock)) = place.existing_lock()
             && let Ok(facts) = platform::facts(&lock)
         {
-            self.locks.push(LockFile { path: place.lock_path(), file: facts.id, may_be_shared });
+            let has_other_names = facts.links > 1;
+            let path = place.lock_path();
+            self.locks.push(LockFile { path, file: facts.id, has_other_names, may_be_shared });
         }
         let Some(ledger) = &place.ledger else { return };
         self.waiters += queue::live_count(ledger);
@@ -117,14 +129,17 @@ fn keeper(ledger: &Ledger, id: ClaimId, mode: Mode) -> Option<Keeper> {
     let record = seen.record();
     let command = settle::command(&record);
     let is_needed = is_live || command.is_some();
-    let Facts { id: file, user: owner, .. } = platform::facts(seen.into_file()).ok()?;
+    let Facts { id: file, user, mode: rights, links, .. } =
+        platform::facts(seen.into_file()).ok()?;
     is_needed.then(|| Keeper {
         party: describe(id, mode, &record, || None),
         file,
         path: ledger.held.path().join(name),
-        owner,
+        only_writer: (rights & OTHERS_WRITE == 0).then_some(user),
+        has_other_names: links > 1,
         is_live,
         claimant: id.pid,
+        claimant_start: record.start,
         command: command
             .filter(|(pid, start)| process::liveness(*pid, Some(*start)) == Liveness::Alive),
         is_elsewhere: is_elsewhere(&record),

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Holder, Standing, Suspect};
+use super::{Holder, Obstacle, Standing, Suspect};
 use crate::lock::LockError;
 use crate::platform::signals::{SIGCONT, SIGKILL, SIGTERM};
 
@@ -73,12 +73,15 @@ pub struct Outcome {
     pub unshown: Vec<Holder>,
     /// Those that have it by another grant.
     pub newcomers: Vec<Holder>,
+    /// Why it is held, where nobody can be named whose process is here.
+    pub obstacles: Vec<Obstacle>,
 }
 
 impl Outcome {
     /// Whether nobody has the lock.
     pub fn is_free(&self) -> bool {
-        self.survivors.is_empty() && self.unshown.is_empty() && self.newcomers.is_empty()
+        let holders = [&self.survivors, &self.unshown, &self.newcomers];
+        holders.iter().all(|one| one.is_empty()) && self.obstacles.is_empty()
     }
 }
 
@@ -152,7 +155,8 @@ impl Ending<'_> {
     fn holding(&self, standing: &Standing) -> Vec<usize> {
         let has_it = |case: &Case<'_>| {
             let holder = &case.suspect.holder;
-            !case.suspect.handle.has_ended() && standing.holders.iter().any(|one| one.is(holder))
+            !case.suspect.handle.has_ended()
+                && standing.holders.iter().any(|one| one.is(holder) && !one.is_veiled)
         };
         (0..self.cases.len()).filter(|index| has_it(&self.cases[*index])).collect()
     }
@@ -233,11 +237,11 @@ impl Ending<'_> {
     ) -> Result<Outcome, LockError> {
         let until = Instant::now() + GRACE;
         let mut first = look()?;
-        while first.holders.is_empty() && first.waiters > 0 && Instant::now() < until {
+        while first.is_free() && first.waiters > 0 && Instant::now() < until {
             std::thread::sleep(SHORTEST);
             first = look()?;
         }
-        let now = match first.holders.is_empty() {
+        let now = match first.is_free() {
             true => Standing::default(),
             false => {
                 std::thread::sleep(LONGEST);
@@ -246,6 +250,10 @@ impl Ending<'_> {
         };
         let stays = |one: &&Holder| first.holders.iter().any(|before| before.is(one));
         let mut outcome = Outcome::default();
+        // Beside those who can be named they tell nothing new.
+        if now.holders.is_empty() && !first.is_free() {
+            outcome.obstacles.clone_from(&now.obstacles);
+        }
         for one in now.holders.iter().filter(stays).cloned() {
             let mut meant = self.cases.iter().map(|case| &case.suspect.holder);
             let is_shown = meant.clone().any(|suspect| suspect.is(&one));

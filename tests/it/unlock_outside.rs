@@ -92,7 +92,7 @@ fn another_users_holder_is_refused_and_root_is_named() {
 }
 
 /// Whether PID namespaces can be made here; says so if not.
-fn have_namespaces(scene: &Scene) -> bool {
+pub fn have_namespaces(scene: &Scene) -> bool {
     let works = is_root()
         && have(&["unshare"])
         && scene.run("unshare", ["-pf", "--mount-proc", "true"]).run().code == Some(0);
