@@ -8,7 +8,9 @@
 use std::path::PathBuf;
 
 use super::LockError;
-use super::claim::{ClaimId, Look, Record, Seen, held_name, inner_name, parse_held_name};
+use super::claim::{
+    ClaimId, Look, Record, Seen, held_name, inner_name, parse_held_name, parse_inner_name,
+};
 use super::lockdir::{Ledger, LockDir};
 use super::mode::Mode;
 use super::name::encode;
@@ -105,15 +107,23 @@ impl Kept {
         let Some(ledger) = &place.ledger else { return };
         self.waiters += queue::live_count(ledger);
         let mut claims = Vec::new();
+        let mut inners = Vec::new();
         // A directory that cannot be listed names nobody.
-        drop(ledger.held.each_name(|name, _| claims.extend(parse_held_name(name))));
-        claims.retain(|(_, mode)| !may_be_shared || *mode == Mode::Exclusive);
-        for (id, mode) in claims {
+        drop(ledger.held.each_name(|name, is_dir| match is_dir {
+            true => inners.extend(parse_inner_name(name)),
+            false => claims.extend(parse_held_name(name)),
+        }));
+        let is_meant = |mode: Mode| !may_be_shared || mode == Mode::Exclusive;
+        for (id, mode) in claims.iter().copied().filter(|(_, mode)| is_meant(*mode)) {
             self.keepers.extend(keeper(ledger, id, mode));
-            if depth < DEEPEST
-                && let Ok(Some(inner)) = place.existing_inner(ledger, &inner_name(id))
-            {
-                self.add(&inner, false, depth + 1);
+        }
+        // Calls inside one that was killed on its way out keep others out without its claim.
+        let mode_of = |id| claims.iter().find(|(claim, _)| *claim == id).map(|(_, mode)| *mode);
+        inners.retain(|id| mode_of(*id).is_none_or(is_meant));
+        for id in inners.into_iter().filter(|_| depth < DEEPEST) {
+            if let Ok(Some(inner)) = place.existing_inner(ledger, &inner_name(id)) {
+                let is_orphaned = mode_of(id).is_none();
+                self.add(&inner, may_be_shared && is_orphaned, depth + 1);
             }
         }
     }

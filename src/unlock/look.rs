@@ -210,13 +210,18 @@ impl Standing {
         self.holders.push(holder);
     }
 
-    /// Finds the dbguard above each process that will tell it to end.
+    /// Finds the dbguard that will tell each process to end: the one above it. Whoever has left its
+    /// family, as daemons do, is not told; but he has the lock no more if that dbguard gives it back.
     fn find_runners(&mut self) {
         let is_runner = |one: &&Holder| one.role == Role::Runner;
-        let runners: Vec<u32> = self.holders.iter().filter(is_runner).map(|one| one.pid).collect();
+        let of = |one: &Holder| (one.pid, one.grant);
+        let runners: Vec<_> = self.holders.iter().filter(is_runner).map(of).collect();
+        let is_one = |pid: &u32| runners.iter().any(|(runner, _)| runner == pid);
         for holder in &mut self.holders {
-            let above = lock::ancestors(holder.pid).into_iter().map(|(pid, _)| pid);
-            holder.runner = above.into_iter().find(|pid| runners.contains(pid));
+            let mut above = lock::ancestors(holder.pid).into_iter().map(|(pid, _)| pid);
+            let of_grant = runners.iter().find(|(_, grant)| *grant == holder.grant);
+            let of_grant = of_grant.map(|(pid, _)| *pid).filter(|_| holder.role == Role::Heir);
+            holder.runner = above.find(is_one).or(of_grant);
         }
     }
 

@@ -5,8 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use rustix::process::Signal;
+
 use crate::info_crew::{CONNECT, Client};
-use crate::process::{Contender, lives, until};
+use crate::process::{Contender, lives, signal_while, until};
 use crate::scene::{Run, Scene, have, is_root};
 use crate::sql_crew::database;
 use crate::unlock_outside::have_namespaces;
@@ -153,6 +155,60 @@ fn a_dead_claim_that_others_may_write_to_proves_nothing() {
     fs::set_permissions(claim(&scene), Permissions::from_mode(0o644)).expect("chmod");
     unlock(&scene, &["--yes", "a.db"]).run().expect(0);
     assert!(!lives(command));
+}
+
+/// A dbguard that was killed while it waited for a call inside its own leaves no claim, and that call
+/// keeps others out. The database was called free.
+#[test]
+fn a_call_inside_a_killed_one_is_ended_though_no_claim_is_left() {
+    if !have(&["python3"]) {
+        return;
+    }
+    let scene = Scene::new();
+    scene.file(
+        "outer.py",
+        "import os, subprocess\n\
+         inner = ['sh', '-c', 'echo $$ >inner; exec sleep 600']\n\
+         inner = [os.environ['DBGUARD'], 'exec', 'a.db', '--', *inner]\n\
+         subprocess.Popen(inner, start_new_session=True)\n\
+         while not os.path.exists('inner') or not open('inner').read():\n\
+         \x20   pass\n",
+    );
+    let mut outer = scene.dbguard(["exec", "a.db", "--", "python3", "outer.py"]).spawn();
+    let claims = || scene.held("a.db").into_iter().filter(|name| name.ends_with(".x")).count();
+    outer.until("it is on its way out", || !scene.read("inner").is_empty() && claims() == 0);
+    outer.kill();
+    outer.wait();
+    let inner: u32 = scene.read("inner").trim().parse().expect("a number");
+    scene.dbguard(["exec", "-n", "a.db", "--", "true"]).run().expect(75);
+    let ended = unlock(&scene, &["--yes", "a.db"]).run().expect(0);
+    assert!(!lives(inner), "{}", ended.describe());
+    scene.assert_free("a.db");
+}
+
+/// A daemon has the lock only until the dbguard that started it gives that back.
+#[test]
+fn a_daemon_that_the_command_started_is_ended_only_if_it_keeps_the_lock() {
+    for (last, survives) in [("exit 3", true), ("trap - TERM; kill -TERM $$", false)] {
+        let scene = Scene::new();
+        scene.file("tick", "\n");
+        let script = format!(
+            "trap '{last}' TERM; (sleep 600 & echo $! >daemon); echo up >up; \
+             while :; do read word <tick; done"
+        );
+        let mut run = scene.dbguard(["exec", "a.db", "--", "sh", "-c", &script]).spawn();
+        run.until("its command runs", || !scene.read("up").is_empty());
+        let daemon: u32 = scene.read("daemon").trim().parse().expect("a number");
+        let line = format!("This ENDS process {daemon} (sleep 600");
+        unlock(&scene, &["a.db"]).run().expect(64).says(&line);
+        let ended = unlock(&scene, &["--yes", "--kill-after", "inf", "a.db"]).run().expect(0);
+        assert_eq!(lives(daemon), survives, "{}", ended.describe());
+        assert!(!run.runs());
+        scene.assert_free("a.db");
+        if survives {
+            signal_while(daemon, || lives(daemon), Signal::KILL);
+        }
+    }
 }
 
 /// Of whoever runs elsewhere only the claim is seen: the database was called free although it was

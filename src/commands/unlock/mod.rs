@@ -15,6 +15,7 @@ use crate::cli::unlock_args::{HolderSide, PATIENCE, UnlockRequest};
 use crate::error::Failure;
 use crate::lock::{LockError, Resource, Target};
 use crate::outcome::Outcome;
+use crate::platform::host;
 use crate::unlock::{self, Manner, Question, Side, Suspect, SuspectError, Suspects};
 
 /// Shows who holds the database, asks, and ends them.
@@ -110,6 +111,8 @@ fn may_end(
     let asks =
         !request.yes && !voice.is_json() && io::stdin().is_terminal() && io::stderr().is_terminal();
     if asks {
+        // What was typed or pasted before the question is no answer to it.
+        host::forget_typed();
         voice::write(&(plan.join("\n") + "\n" + &tell::question(all)));
         return Ok(is_yes(&answer()?));
     }

@@ -13,7 +13,8 @@ use crate::unlock::{Event, Fate, Holder, Outcome, Role, Suspect};
 /// Returns the lines about everybody who will be ended, and what else is to be known before.
 pub(super) fn plan(all: &[Suspect], request: &UnlockRequest, shown: &str) -> Vec<String> {
     let holders: Vec<&Holder> = all.iter().map(|one| &one.holder).collect();
-    let mut lines: Vec<String> = holders.iter().map(|one| line(one)).collect();
+    let mut lines = vec![format!("{shown} is held.")];
+    lines.extend(holders.iter().map(|one| line(one)));
     if holders.iter().any(|one| one.engine.is_some()) {
         lines.push("What is not committed is lost.".to_owned());
     }
@@ -35,9 +36,6 @@ pub(super) fn plan(all: &[Suspect], request: &UnlockRequest, shown: &str) -> Vec
         lines.push(format!(
             "A stopped process does not hear TERM, and {kill}; --continue lets it go on first."
         ));
-    }
-    if lines.len() > 1 {
-        lines.insert(0, format!("{shown} is held."));
     }
     lines
 }
