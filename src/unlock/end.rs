@@ -104,11 +104,13 @@ pub fn end(
     look: &mut dyn FnMut() -> Result<Standing, LockError>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, LockError> {
-    let cases = suspects.iter().map(|suspect| Case { suspect, sent: None }).collect();
+    let cases =
+        suspects.iter().map(|suspect| Case { suspect, sent: None, had_ended: false }).collect();
     let now = Instant::now();
     let mut ending = Ending { cases, manner, begun: now, last: now, is_told: false };
     let mut pause = SHORTEST;
     loop {
+        ending.note_ends();
         let standing = look()?;
         let holding = ending.holding(&standing);
         if std::mem::take(&mut ending.manner.resumes) {
@@ -130,6 +132,8 @@ pub fn end(
 struct Case<'a> {
     suspect: &'a Suspect,
     sent: Option<Sent>,
+    /// Whether it had ended before the last look.
+    had_ended: bool,
 }
 
 struct Ending<'a> {
@@ -142,6 +146,14 @@ struct Ending<'a> {
 }
 
 impl Ending<'_> {
+    /// Notes who has ended. A dbguard that ends after the look has given the lock back after it, too:
+    /// whom the look saw below it may have let go.
+    fn note_ends(&mut self) {
+        for case in &mut self.cases {
+            case.had_ended = case.suspect.handle.has_ended();
+        }
+    }
+
     /// Lets stopped ones go on: before TERM, which they hear of as soon as they run.
     fn resume(&self, holding: &[usize]) {
         let suspects = holding.iter().map(|index| self.cases[*index].suspect);
@@ -197,11 +209,11 @@ impl Ending<'_> {
         }
     }
 
-    /// Whether the dbguard that hands signals on to this one still runs.
+    /// Whether the dbguard that hands signals on to this one still ran at the last look.
     fn has_runner(&self, index: usize) -> bool {
         let Some(runner) = self.cases[index].suspect.holder.runner else { return false };
         let is_it = |case: &&Case<'_>| case.suspect.holder.pid == runner;
-        self.cases.iter().find(is_it).is_some_and(|case| !case.suspect.handle.has_ended())
+        self.cases.iter().find(is_it).is_some_and(|case| !case.had_ended)
     }
 
     /// Whether nothing is left to be killed of what this one runs, and it has had time to notice.

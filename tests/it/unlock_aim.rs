@@ -199,6 +199,8 @@ fn a_daemon_that_the_command_started_is_ended_only_if_it_keeps_the_lock() {
         let mut run = scene.dbguard(["exec", "a.db", "--", "sh", "-c", &script]).spawn();
         run.until("its command runs", || !scene.read("up").is_empty());
         let daemon: u32 = scene.read("daemon").trim().parse().expect("a number");
+        let told = || scene.read(claim(&scene)).contains("\"child\":");
+        run.until("its claim tells of it", told);
         let line = format!("This ENDS process {daemon} (sleep 600");
         unlock(&scene, &["a.db"]).run().expect(64).says(&line);
         let ended = unlock(&scene, &["--yes", "--kill-after", "inf", "a.db"]).run().expect(0);
