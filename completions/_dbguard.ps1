@@ -306,12 +306,12 @@ Register-ArgumentCompleter -Native -CommandName 'dbguard' -ScriptBlock {
             break
         }
         'dbguard;unlock' {
-            [CompletionResult]::new('--holder', '--holder', [CompletionResultType]::ParameterName, 'Which holders are ended [default: any]')
+            [CompletionResult]::new('--holder', '--holder', [CompletionResultType]::ParameterName, 'Which holders are ended [default: any; with --key: guard]')
             [CompletionResult]::new('--kill-after', '--kill-after', [CompletionResultType]::ParameterName, 'How long after TERM they are killed: a duration, or inf for never [default: 10s]')
             [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Give up if FILE is not free DURATION after the last signal [default: 30s]')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up if FILE is not free DURATION after the last signal [default: 30s]')
-            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Only what keeps others from the part of the database called NAME')
-            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Only what keeps others from the part of the database called NAME')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Only what keeps others from the part of the database called NAME; engines know no parts')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Only what keeps others from the part of the database called NAME; engines know no parts')
             [CompletionResult]::new('--lock-dir', '--lock-dir', [CompletionResultType]::ParameterName, 'Where the locks'' files are, if not in .dbguard beside the database')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour [default: auto]')
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'End them without asking')

@@ -292,12 +292,12 @@ set edit:completion:arg-completer[dbguard] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dbguard;unlock'= {
-            cand --holder 'Which holders are ended [default: any]'
+            cand --holder 'Which holders are ended [default: any; with --key: guard]'
             cand --kill-after 'How long after TERM they are killed: a duration, or inf for never [default: 10s]'
             cand -w 'Give up if FILE is not free DURATION after the last signal [default: 30s]'
             cand --timeout 'Give up if FILE is not free DURATION after the last signal [default: 30s]'
-            cand -k 'Only what keeps others from the part of the database called NAME'
-            cand --key 'Only what keeps others from the part of the database called NAME'
+            cand -k 'Only what keeps others from the part of the database called NAME; engines know no parts'
+            cand --key 'Only what keeps others from the part of the database called NAME; engines know no parts'
             cand --lock-dir 'Where the locks'' files are, if not in .dbguard beside the database'
             cand --color 'When to use colour [default: auto]'
             cand -y 'End them without asking'

@@ -262,12 +262,12 @@ complete -c dbguard -n "__fish_dbguard_using_subcommand release" -l json -d 'Pri
 complete -c dbguard -n "__fish_dbguard_using_subcommand release" -s q -l quiet -d 'Print no warnings, no hints and nothing about waiting'
 complete -c dbguard -n "__fish_dbguard_using_subcommand release" -s v -l verbose -d 'Say how long it took to obtain the lock; twice: log what is done'
 complete -c dbguard -n "__fish_dbguard_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l holder -d 'Which holders are ended [default: any]' -r -f -a "guard\t'Those of dbguard\'s own lock'
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l holder -d 'Which holders are ended [default: any; with --key: guard]' -r -f -a "guard\t'Those of dbguard\'s own lock'
 native\t'Those whose locks of the database engine keep others out'
 any\t'All of them'"
 complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l kill-after -d 'How long after TERM they are killed: a duration, or inf for never [default: 10s]' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -s w -l timeout -d 'Give up if FILE is not free DURATION after the last signal [default: 30s]' -r
-complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -s k -l key -d 'Only what keeps others from the part of the database called NAME' -r
+complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -s k -l key -d 'Only what keeps others from the part of the database called NAME; engines know no parts' -r
 complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l lock-dir -d 'Where the locks\' files are, if not in .dbguard beside the database' -r -f -a "(__fish_complete_directories)"
 complete -c dbguard -n "__fish_dbguard_using_subcommand unlock" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless the environment asks for something else'
 always\t'Everywhere'

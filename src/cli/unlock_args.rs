@@ -11,7 +11,7 @@ use crate::cli::exec_args::KILL_AFTER;
 use crate::cli::settings::Settings;
 
 /// How long the lock may still be held after the last signal when nothing else was said.
-const PATIENCE: Timeout = Timeout::After(std::time::Duration::from_secs(30));
+pub const PATIENCE: Timeout = Timeout::After(std::time::Duration::from_secs(30));
 
 /// End the processes that hold a database
 ///
@@ -48,7 +48,7 @@ pub struct UnlockArgs {
     #[arg(short, long)]
     yes: bool,
 
-    /// Which holders are ended [default: any]
+    /// Which holders are ended [default: any; with --key: guard]
     #[arg(long, value_name = "HOLDER")]
     holder: Option<HolderSide>,
 
@@ -66,7 +66,7 @@ pub struct UnlockArgs {
     #[arg(allow_negative_numbers = true)]
     timeout: Option<Timeout>,
 
-    /// Only what keeps others from the part of the database called NAME
+    /// Only what keeps others from the part of the database called NAME; engines know no parts
     #[arg(short, long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
 
@@ -112,10 +112,12 @@ impl UnlockArgs {
     ///
     /// `DBGUARD_TIMEOUT` does not apply: it says how long to wait in line, and here nobody does.
     pub fn resolve(self, settings: &Settings) -> UnlockRequest {
+        // An engine locks the whole: whoever works at another part is not to be ended for it.
+        let side = if self.key.is_some() { HolderSide::Guard } else { HolderSide::Any };
         UnlockRequest {
             file: self.file,
             yes: self.yes,
-            holder: self.holder.unwrap_or(HolderSide::Any),
+            holder: self.holder.unwrap_or(side),
             resume: self.resume,
             kill_after: self.kill_after.unwrap_or(KILL_AFTER),
             timeout: self.timeout.unwrap_or(PATIENCE),

@@ -8,8 +8,8 @@ pub const ORDER: &[(&str, &str)] = &[
     ),
     (
         "what it leaves",
-        "Processes that were shown, and still have the lock when that dbguard has ended, are sent TERM \
-         then.",
+        "Processes that were shown, daemons too, and still have the lock when that dbguard has ended, \
+         are sent TERM then.",
     ),
     (
         "everybody else",
@@ -22,7 +22,9 @@ pub const ORDER: &[(&str, &str)] = &[
     ),
     (
         "nobody",
-        "Who lets go without ending is sent nothing more. Who was not shown is never ended.",
+        "Who lets go without ending is sent nothing more. Who was not shown is never ended. Where the \
+         kernel does not show who has the lock, or the lock's file has a hard link and so may be \
+         another database's, it is told and nobody is ended.",
     ),
 ];
 

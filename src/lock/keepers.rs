@@ -8,7 +8,9 @@
 use std::path::PathBuf;
 
 use super::LockError;
-use super::claim::{ClaimId, Look, Record, Seen, held_name, inner_name, parse_held_name};
+use super::claim::{
+    ClaimId, Look, Record, Seen, held_name, inner_name, parse_held_name, parse_inner_name,
+};
 use super::lockdir::{Ledger, LockDir};
 use super::mode::Mode;
 use super::name::encode;
@@ -22,6 +24,9 @@ use crate::platform::{self, Facts, FileId, Liveness, host, process};
 /// Calls inside calls are not followed deeper than this.
 const DEEPEST: usize = 16;
 
+/// Group or others may write.
+const OTHERS_WRITE: u32 = 0o022;
+
 /// A claim that stands in the way.
 #[derive(Clone, Debug)]
 pub struct Keeper {
@@ -31,12 +36,16 @@ pub struct Keeper {
     pub file: FileId,
     /// Where that is.
     pub path: PathBuf,
-    /// Who owns it, and so may have written what it says.
-    pub owner: u32,
+    /// Who alone may have written what it says; `None` if others may, too.
+    pub only_writer: Option<u32>,
+    /// Whether the file has other names: another directory's claim, perhaps.
+    pub has_other_names: bool,
     /// Whether somebody has it locked. Otherwise its holder is dead and only its command is left.
     pub is_live: bool,
     /// Who made it.
     pub claimant: u32,
+    /// When that process started, as it says.
+    pub claimant_start: Option<u64>,
     /// The command that it names, if that runs here.
     pub command: Option<(u32, u64)>,
     /// Its numbers mean nothing here: another host, another boot, another PID namespace.
@@ -50,6 +59,9 @@ pub struct LockFile {
     pub path: PathBuf,
     /// Which it is.
     pub file: FileId,
+    /// Whether it has other names, as after a copy of the directory by hard links: its holders may
+    /// be those of another database.
+    pub has_other_names: bool,
     /// Whether those who share it are in nobody's way.
     pub may_be_shared: bool,
 }
@@ -88,20 +100,30 @@ impl Kept {
         if let Ok(Some(lock)) = place.existing_lock()
             && let Ok(facts) = platform::facts(&lock)
         {
-            self.locks.push(LockFile { path: place.lock_path(), file: facts.id, may_be_shared });
+            let has_other_names = facts.links > 1;
+            let path = place.lock_path();
+            self.locks.push(LockFile { path, file: facts.id, has_other_names, may_be_shared });
         }
         let Some(ledger) = &place.ledger else { return };
         self.waiters += queue::live_count(ledger);
         let mut claims = Vec::new();
+        let mut inners = Vec::new();
         // A directory that cannot be listed names nobody.
-        drop(ledger.held.each_name(|name, _| claims.extend(parse_held_name(name))));
-        claims.retain(|(_, mode)| !may_be_shared || *mode == Mode::Exclusive);
-        for (id, mode) in claims {
+        drop(ledger.held.each_name(|name, is_dir| match is_dir {
+            true => inners.extend(parse_inner_name(name)),
+            false => claims.extend(parse_held_name(name)),
+        }));
+        let is_meant = |mode: Mode| !may_be_shared || mode == Mode::Exclusive;
+        for (id, mode) in claims.iter().copied().filter(|(_, mode)| is_meant(*mode)) {
             self.keepers.extend(keeper(ledger, id, mode));
-            if depth < DEEPEST
-                && let Ok(Some(inner)) = place.existing_inner(ledger, &inner_name(id))
-            {
-                self.add(&inner, false, depth + 1);
+        }
+        // Calls inside one that was killed on its way out keep others out without its claim.
+        let mode_of = |id| claims.iter().find(|(claim, _)| *claim == id).map(|(_, mode)| *mode);
+        inners.retain(|id| mode_of(*id).is_none_or(is_meant));
+        for id in inners.into_iter().filter(|_| depth < DEEPEST) {
+            if let Ok(Some(inner)) = place.existing_inner(ledger, &inner_name(id)) {
+                let is_orphaned = mode_of(id).is_none();
+                self.add(&inner, may_be_shared && is_orphaned, depth + 1);
             }
         }
     }
@@ -117,14 +139,17 @@ fn keeper(ledger: &Ledger, id: ClaimId, mode: Mode) -> Option<Keeper> {
     let record = seen.record();
     let command = settle::command(&record);
     let is_needed = is_live || command.is_some();
-    let Facts { id: file, user: owner, .. } = platform::facts(seen.into_file()).ok()?;
+    let Facts { id: file, user, mode: rights, links, .. } =
+        platform::facts(seen.into_file()).ok()?;
     is_needed.then(|| Keeper {
         party: describe(id, mode, &record, || None),
         file,
         path: ledger.held.path().join(name),
-        owner,
+        only_writer: (rights & OTHERS_WRITE == 0).then_some(user),
+        has_other_names: links > 1,
         is_live,
         claimant: id.pid,
+        claimant_start: record.start,
         command: command
             .filter(|(pid, start)| process::liveness(*pid, Some(*start)) == Liveness::Alive),
         is_elsewhere: is_elsewhere(&record),

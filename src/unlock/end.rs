@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Holder, Standing, Suspect};
+use super::{Holder, Obstacle, Standing, Suspect};
 use crate::lock::LockError;
 use crate::platform::signals::{SIGCONT, SIGKILL, SIGTERM};
 
@@ -73,12 +73,15 @@ pub struct Outcome {
     pub unshown: Vec<Holder>,
     /// Those that have it by another grant.
     pub newcomers: Vec<Holder>,
+    /// Why it is held, where nobody can be named whose process is here.
+    pub obstacles: Vec<Obstacle>,
 }
 
 impl Outcome {
     /// Whether nobody has the lock.
     pub fn is_free(&self) -> bool {
-        self.survivors.is_empty() && self.unshown.is_empty() && self.newcomers.is_empty()
+        let holders = [&self.survivors, &self.unshown, &self.newcomers];
+        holders.iter().all(|one| one.is_empty()) && self.obstacles.is_empty()
     }
 }
 
@@ -101,11 +104,13 @@ pub fn end(
     look: &mut dyn FnMut() -> Result<Standing, LockError>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, LockError> {
-    let cases = suspects.iter().map(|suspect| Case { suspect, sent: None }).collect();
+    let cases =
+        suspects.iter().map(|suspect| Case { suspect, sent: None, had_ended: false }).collect();
     let now = Instant::now();
     let mut ending = Ending { cases, manner, begun: now, last: now, is_told: false };
     let mut pause = SHORTEST;
     loop {
+        ending.note_ends();
         let standing = look()?;
         let holding = ending.holding(&standing);
         if std::mem::take(&mut ending.manner.resumes) {
@@ -127,6 +132,8 @@ pub fn end(
 struct Case<'a> {
     suspect: &'a Suspect,
     sent: Option<Sent>,
+    /// Whether it had ended before the last look.
+    had_ended: bool,
 }
 
 struct Ending<'a> {
@@ -139,6 +146,14 @@ struct Ending<'a> {
 }
 
 impl Ending<'_> {
+    /// Notes who has ended. A dbguard that ends after the look has given the lock back after it, too:
+    /// whom the look saw below it may have let go.
+    fn note_ends(&mut self) {
+        for case in &mut self.cases {
+            case.had_ended = case.suspect.handle.has_ended();
+        }
+    }
+
     /// Lets stopped ones go on: before TERM, which they hear of as soon as they run.
     fn resume(&self, holding: &[usize]) {
         let suspects = holding.iter().map(|index| self.cases[*index].suspect);
@@ -152,7 +167,8 @@ impl Ending<'_> {
     fn holding(&self, standing: &Standing) -> Vec<usize> {
         let has_it = |case: &Case<'_>| {
             let holder = &case.suspect.holder;
-            !case.suspect.handle.has_ended() && standing.holders.iter().any(|one| one.is(holder))
+            !case.suspect.handle.has_ended()
+                && standing.holders.iter().any(|one| one.is(holder) && !one.is_veiled)
         };
         (0..self.cases.len()).filter(|index| has_it(&self.cases[*index])).collect()
     }
@@ -193,11 +209,11 @@ impl Ending<'_> {
         }
     }
 
-    /// Whether the dbguard that hands signals on to this one still runs.
+    /// Whether the dbguard that hands signals on to this one still ran at the last look.
     fn has_runner(&self, index: usize) -> bool {
         let Some(runner) = self.cases[index].suspect.holder.runner else { return false };
         let is_it = |case: &&Case<'_>| case.suspect.holder.pid == runner;
-        self.cases.iter().find(is_it).is_some_and(|case| !case.suspect.handle.has_ended())
+        self.cases.iter().find(is_it).is_some_and(|case| !case.had_ended)
     }
 
     /// Whether nothing is left to be killed of what this one runs, and it has had time to notice.
@@ -233,11 +249,11 @@ impl Ending<'_> {
     ) -> Result<Outcome, LockError> {
         let until = Instant::now() + GRACE;
         let mut first = look()?;
-        while first.holders.is_empty() && first.waiters > 0 && Instant::now() < until {
+        while first.is_free() && first.waiters > 0 && Instant::now() < until {
             std::thread::sleep(SHORTEST);
             first = look()?;
         }
-        let now = match first.holders.is_empty() {
+        let now = match first.is_free() {
             true => Standing::default(),
             false => {
                 std::thread::sleep(LONGEST);
@@ -246,6 +262,10 @@ impl Ending<'_> {
         };
         let stays = |one: &&Holder| first.holders.iter().any(|before| before.is(one));
         let mut outcome = Outcome::default();
+        // Beside those who can be named they tell nothing new.
+        if now.holders.is_empty() && !first.is_free() {
+            outcome.obstacles.clone_from(&now.obstacles);
+        }
         for one in now.holders.iter().filter(stays).cloned() {
             let mut meant = self.cases.iter().map(|case| &case.suspect.holder);
             let is_shown = meant.clone().any(|suspect| suspect.is(&one));

@@ -7,7 +7,7 @@ use crate::error::Party;
 use crate::info::NativeLock;
 use crate::lock::{self, Keeper, Kept, LockError, Resource};
 use crate::native::decode::Blocks;
-use crate::platform::held_locks::{HeldLock, NamedFile, locks_of_everybody};
+use crate::platform::held_locks::{HeldLock, NamedFile, locks_of_everybody, may_look_into};
 use crate::platform::lock_table::{LockKind, LockMode};
 use crate::platform::portrait::portrait;
 use crate::platform::{FileId, host, process};
@@ -73,17 +73,26 @@ impl Standing {
         self.waiters = kept.waiters;
         let first_claim = kept.locks.len();
         for (index, keeper) in kept.keepers.iter().enumerate() {
-            let of_it = rows.iter().filter(|row| row.file == first_claim + index);
+            // A claim is locked exclusively: whoever shares it only looks whether it lives.
+            let is_kept = |row: &&HeldLock| row.lock.mode == LockMode::Write;
+            let of_it = rows.iter().filter(|row| row.file == first_claim + index).filter(is_kept);
             let pids: Vec<u32> = of_it.flat_map(|row| row.holders.iter().copied()).collect();
             self.add_claim(keeper, &pids);
         }
         let of_locks = rows.iter().filter(|row| row.file < first_claim);
         of_locks.for_each(|row| self.add_flock(row, &kept));
+        let claimants: Vec<(u32, Option<u64>)> =
+            kept.keepers.iter().map(|keeper| (keeper.claimant, keeper.claimant_start)).collect();
+        let pids: Vec<u32> = rows.iter().flat_map(|row| row.holders.iter().copied()).collect();
+        self.veil(&pids, &claimants);
         Ok(())
     }
 
     /// Adds those who keep a claim.
     fn add_claim(&mut self, keeper: &Keeper, pids: &[u32]) {
+        if keeper.has_other_names {
+            self.refuse(Obstacle::Ambiguous(keeper.path.to_string_lossy().into_owned()));
+        }
         if keeper.is_elsewhere {
             let container = pids.iter().find_map(|pid| container(*pid));
             return self.refuse(Obstacle::Elsewhere(keeper.party.clone(), container));
@@ -119,6 +128,9 @@ impl Standing {
     /// Adds those who have the kernel's lock and no claim: users of flock(1), shells, heirs.
     fn add_flock(&mut self, row: &HeldLock, kept: &Kept) {
         let lock = &kept.locks[row.file];
+        if lock.has_other_names {
+            self.refuse(Obstacle::Ambiguous(lock.path.to_string_lossy().into_owned()));
+        }
         let mode = match row.lock.mode {
             LockMode::Write => "exclusive",
             LockMode::Read if lock.may_be_shared => return,
@@ -152,8 +164,21 @@ impl Standing {
             self.add(pid, lock.who.clone(), Role::Holder, grant);
             let known = self.holders.iter_mut().find(|one| one.pid == pid);
             known.into_iter().for_each(|one| one.engine = Some(lock.meaning));
-            let heirs = heirs(lock).into_iter();
-            heirs.for_each(|heir| self.add(heir, party(heir, lock.who.mode), Role::Heir, grant));
+            let heirs = heirs(lock);
+            for heir in &heirs {
+                self.add(*heir, party(*heir, lock.who.mode), Role::Heir, grant);
+            }
+            self.veil(&heirs, &[]);
+        }
+    }
+
+    /// Notes those among the holders of flocks of whom only the number is on record: a lock that was
+    /// inherited outlives the one who took it, or stays when he closes it. Who made a claim is known
+    /// by his start as well.
+    fn veil(&mut self, pids: &[u32], claimants: &[(u32, Option<u64>)]) {
+        for holder in self.holders.iter_mut().filter(|one| pids.contains(&one.pid)) {
+            let is_claimant = claimants.contains(&(holder.pid, Some(holder.start)));
+            holder.is_veiled = !is_claimant && !may_look_into(holder.pid);
         }
     }
 
@@ -179,16 +204,24 @@ impl Standing {
         };
         let is_stopped = process::state(pid) == "stopped";
         let (start, engine, runner) = (stat.start, None, None);
-        self.holders.push(Holder { pid, start, party, role, engine, grant, runner, is_stopped });
+        let is_veiled = false;
+        let holder =
+            Holder { pid, start, party, role, engine, grant, runner, is_stopped, is_veiled };
+        self.holders.push(holder);
     }
 
-    /// Finds the dbguard above each process that will tell it to end.
+    /// Finds the dbguard that will tell each process to end: the one above it. Whoever has left its
+    /// family, as daemons do, is not told; but he has the lock no more if that dbguard gives it back.
     fn find_runners(&mut self) {
         let is_runner = |one: &&Holder| one.role == Role::Runner;
-        let runners: Vec<u32> = self.holders.iter().filter(is_runner).map(|one| one.pid).collect();
+        let of = |one: &Holder| (one.pid, one.grant);
+        let runners: Vec<_> = self.holders.iter().filter(is_runner).map(of).collect();
+        let is_one = |pid: &u32| runners.iter().any(|(runner, _)| runner == pid);
         for holder in &mut self.holders {
-            let above = lock::ancestors(holder.pid).into_iter().map(|(pid, _)| pid);
-            holder.runner = above.into_iter().find(|pid| runners.contains(pid));
+            let mut above = lock::ancestors(holder.pid).into_iter().map(|(pid, _)| pid);
+            let of_grant = runners.iter().find(|(_, grant)| *grant == holder.grant);
+            let of_grant = of_grant.map(|(pid, _)| *pid).filter(|_| holder.role == Role::Heir);
+            holder.runner = above.find(is_one).or(of_grant);
         }
     }
 
@@ -214,15 +247,15 @@ impl Standing {
 }
 
 /// Whether a command that has no descriptor of the lock is the one that a claim names: it was
-/// started by the one who keeps the claim; or, if that one is dead, it belongs to the user who may
-/// write to the claim, so that nobody can aim at others.
+/// started by the one who keeps the claim; or, if that one is dead, it belongs to the only user who
+/// may write to the claim, so that nobody can aim at others.
 fn is_proven(pid: u32, keeper: &Keeper, pids: &[u32]) -> bool {
     match keeper.is_live {
         true => {
             let above = lock::ancestors(pid);
             above.iter().any(|(pid, _)| *pid == keeper.claimant && pids.contains(pid))
         }
-        false => process::user_of(pid) == Some(keeper.owner),
+        false => keeper.only_writer.is_some() && process::user_of(pid) == keeper.only_writer,
     }
 }
 

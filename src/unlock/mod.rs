@@ -52,6 +52,8 @@ pub struct Holder {
     pub runner: Option<u32>,
     /// Whether it is stopped.
     pub is_stopped: bool,
+    /// Whether only its number is on record, which somebody else may have by now.
+    pub is_veiled: bool,
 }
 
 impl Holder {
@@ -75,6 +77,10 @@ pub enum Obstacle {
     First(Party),
     /// Another user's process.
     Stranger(Party),
+    /// It is on record as the one who took the lock, and may not be looked into.
+    Veiled(Party),
+    /// This file has other names, so that whoever has it locked may mean another database.
+    Ambiguous(String),
     /// A claim names it, and nothing proves that.
     Unproven(Party),
 }
@@ -90,4 +96,11 @@ pub struct Standing {
     pub waiters: usize,
     /// Why the engine's own locks cannot be seen.
     pub unknown: Option<String>,
+}
+
+impl Standing {
+    /// Whether nobody has it, here or elsewhere.
+    fn is_free(&self) -> bool {
+        self.holders.is_empty() && self.obstacles.is_empty()
+    }
 }

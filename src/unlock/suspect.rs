@@ -77,6 +77,8 @@ fn with_strangers(all: Vec<Suspect>, standing: Standing) -> Suspects {
         let refused = one.handle.signal(0).err();
         if refused.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
             obstacles.push(Obstacle::Stranger(one.holder.party.clone()));
+        } else if one.holder.is_veiled {
+            obstacles.push(Obstacle::Veiled(one.holder.party.clone()));
         }
     }
     Suspects { all, obstacles, unknown }

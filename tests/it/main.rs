@@ -56,6 +56,7 @@
 //! | `sql_traps` | defects that were found and mended, each with its story |
 //! | `sql_values` | every kind of value in every format, against SQLite's own shell |
 //! | `unlock` | `dbguard unlock` ends those who hold a database, all of them or nobody, and nobody else |
+//! | `unlock_aim` | `dbguard unlock` ends nobody whom it has not seen to hold the lock asked about |
 //! | `unlock_outside` | `dbguard unlock` at a terminal, and holders that it may not end |
 //! | `update` | `dbguard update`: its recipes, by fifty processes each, and what stays of a file |
 //! | `update_crash` | `dbguard update` killed at every step, interrupted, on full disks, beside foreign writers |
@@ -152,6 +153,7 @@ mod supervise;
 mod terminal;
 mod trust;
 mod unlock;
+mod unlock_aim;
 mod unlock_outside;
 mod update;
 mod update_crash;

@@ -53,6 +53,28 @@ fn ctrl_c_at_the_question_ends_only_the_question() {
     holder.end().expect(0);
 }
 
+/// Pasted lines answered a question that nobody had read.
+#[test]
+fn what_was_typed_before_the_question_is_no_answer() {
+    let scene = Scene::new();
+    let holder = scene.hold(["a.db"]);
+    holder.until_recorded(&scene, "a.db");
+    let script = "echo ready; until [ -e go ]; do :; done; $DBGUARD unlock a.db; echo ended=$? =";
+    let mut terminal = Terminal::open(&scene, script);
+    terminal.until_shown("ready");
+    terminal.press("y\n");
+    // The echo proves that the terminal has it.
+    terminal.until_shown("y\r\n");
+    scene.file("go", "");
+    terminal.until_shown("a.db is held.");
+    terminal.until_shown("[y/N] ");
+    assert!(holder.process.runs());
+    terminal.press("n\n");
+    terminal.until_shown("ended=1 =");
+    assert!(holder.process.runs());
+    holder.end().expect(0);
+}
+
 /// What is called like a title of a terminal is shown harmless.
 #[test]
 fn a_hostile_command_line_does_not_reach_the_terminal_raw() {
@@ -92,7 +114,7 @@ fn another_users_holder_is_refused_and_root_is_named() {
 }
 
 /// Whether PID namespaces can be made here; says so if not.
-fn have_namespaces(scene: &Scene) -> bool {
+pub fn have_namespaces(scene: &Scene) -> bool {
     let works = is_root()
         && have(&["unshare"])
         && scene.run("unshare", ["-pf", "--mount-proc", "true"]).run().code == Some(0);

@@ -10,10 +10,12 @@ use super::explain::explain;
 use super::voice::{self, Voice};
 use super::{End, print};
 use crate::cli::duration::Timeout;
-use crate::cli::unlock_args::{HolderSide, UnlockRequest};
+use crate::cli::exec_args::KILL_AFTER;
+use crate::cli::unlock_args::{HolderSide, PATIENCE, UnlockRequest};
 use crate::error::Failure;
 use crate::lock::{LockError, Resource, Target};
 use crate::outcome::Outcome;
+use crate::platform::host;
 use crate::unlock::{self, Manner, Question, Side, Suspect, SuspectError, Suspects};
 
 /// Shows who holds the database, asks, and ends them.
@@ -35,10 +37,10 @@ pub fn unlock(request: &UnlockRequest, voice: &Voice) -> Result<End, Failure> {
         voice.warn(&format!("whether {shown} is locked by its engine cannot be seen: {why}"));
     }
     if !obstacles.is_empty() {
-        return Err(refusal::refused(&obstacles, &shown, &typed(request)));
+        return Err(refusal::refused(&obstacles, &shown, &typed_again(request)));
     }
     if all.is_empty() {
-        return Ok(print(&tell::nobody(&resource.path, &shown, voice)));
+        return Ok(print(&tell::nobody(&resource.path, &tell::lock(request, &shown), voice)));
     }
     if !may_end(&all, request, &shown, voice)? {
         return Err(Failure::new(Outcome::Negative, "nothing was ended"));
@@ -109,6 +111,8 @@ fn may_end(
     let asks =
         !request.yes && !voice.is_json() && io::stdin().is_terminal() && io::stderr().is_terminal();
     if asks {
+        // What was typed or pasted before the question is no answer to it.
+        host::forget_typed();
         voice::write(&(plan.join("\n") + "\n" + &tell::question(all)));
         return Ok(is_yes(&answer()?));
     }
@@ -121,7 +125,7 @@ fn may_end(
     let mut failure = Failure::new(Outcome::Usage, message);
     failure.details = plan;
     failure.holder = Some(Box::new(all[0].holder.party.clone()));
-    Err(failure.hint(format!("to end them, type: dbguard unlock --yes {}", typed(request))))
+    Err(failure.hint(format!("to end them, type: dbguard unlock --yes {}", typed_again(request))))
 }
 
 /// Reads one line; the end of input is no answer.
@@ -137,7 +141,28 @@ fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
-/// Returns the options and the file as they are typed again.
+/// Returns all that was asked as it is typed again: what is advised must end nobody who was not
+/// shown, nor in a harder way.
+fn typed_again(request: &UnlockRequest) -> String {
+    let mut words = match request.holder {
+        HolderSide::Guard => "--holder guard ".to_owned(),
+        HolderSide::Native => "--holder native ".to_owned(),
+        HolderSide::Any if request.key.is_some() => "--holder any ".to_owned(),
+        HolderSide::Any => String::new(),
+    };
+    if request.resume {
+        words.push_str("--continue ");
+    }
+    if request.kill_after != KILL_AFTER {
+        words.push_str(&format!("--kill-after {} ", request.kill_after));
+    }
+    if request.timeout != PATIENCE {
+        words.push_str(&format!("-w {} ", request.timeout));
+    }
+    words + &typed(request)
+}
+
+/// Returns what says which lock is meant, as it is typed again.
 fn typed(request: &UnlockRequest) -> String {
     let word = |path: &Path| crate::info::typed(path.as_os_str().as_encoded_bytes());
     let mut words = String::new();
@@ -158,8 +183,8 @@ fn finish(
     voice: &Voice,
 ) -> Result<End, Failure> {
     let shown = voice.shown(path);
-    let printed = print(&tell::outcome(outcome, path, &shown, voice));
-    match refusal::still_held(outcome, &shown, &typed(request)) {
+    let printed = print(&tell::outcome(outcome, path, &tell::lock(request, &shown), voice));
+    match refusal::still_held(outcome, &shown, request) {
         Some(failure) => Err(failure),
         None => Ok(printed),
     }

@@ -1,5 +1,6 @@
 //! Why nobody was ended, and who has the lock in spite of it.
 
+use crate::cli::unlock_args::UnlockRequest;
 use crate::error::{Failure, Party};
 use crate::outcome::Outcome as Exit;
 use crate::platform::host;
@@ -9,9 +10,9 @@ use crate::unlock::{Holder, Obstacle, Outcome, Role};
 /// More reasons than this nobody reads.
 const MOST_TOLD: usize = 8;
 
-/// Returns what to tell where nobody is ended; `typed` is the database as it is typed.
+/// Returns what to tell where nobody is ended; `typed` is what was asked as it is typed.
 pub(super) fn refused(obstacles: &[Obstacle], shown: &str, typed: &str) -> Failure {
-    let is_stranger = |one: &Obstacle| matches!(one, Obstacle::Stranger(_));
+    let is_stranger = |one: &Obstacle| matches!(one, Obstacle::Stranger(_) | Obstacle::Veiled(_));
     // Root gets further only where nothing else is in the way.
     let first = obstacles.iter().find(|one| !is_stranger(one)).unwrap_or(&obstacles[0]);
     let outcome = if is_stranger(first) { Exit::Permission } else { Exit::Negative };
@@ -26,11 +27,12 @@ pub(super) fn refused(obstacles: &[Obstacle], shown: &str, typed: &str) -> Failu
 
 fn party(obstacle: &Obstacle) -> Option<Party> {
     match obstacle {
-        Obstacle::Unseen(_) | Obstacle::Ourselves => None,
+        Obstacle::Unseen(_) | Obstacle::Ambiguous(_) | Obstacle::Ourselves => None,
         Obstacle::Elsewhere(party, _)
         | Obstacle::Asker(party)
         | Obstacle::First(party)
         | Obstacle::Stranger(party)
+        | Obstacle::Veiled(party)
         | Obstacle::Unproven(party) => Some(party.clone()),
     }
 }
@@ -55,6 +57,13 @@ fn reason(obstacle: &Obstacle) -> String {
         }
         Obstacle::Stranger(party) => {
             format!("{} is another user's", report::as_process(party))
+        }
+        Obstacle::Veiled(party) => format!(
+            "{} took the lock, and may not be looked into to see whether it has it still",
+            report::as_process(party)
+        ),
+        Obstacle::Ambiguous(file) => {
+            format!("whoever has it may hold another database: there is a hard link to {file}")
         }
         Obstacle::Unproven(party) => format!(
             "{} is named by the claim of a dead dbguard, and nothing proves that it is meant",
@@ -85,6 +94,14 @@ fn advice(obstacle: &Obstacle, typed: &str) -> String {
         }
         Obstacle::First(_) => "stop the container, or the machine, instead".to_owned(),
         Obstacle::Stranger(_) => format!("type: sudo dbguard unlock {typed}"),
+        Obstacle::Veiled(_) if host::user() != 0 => format!("type: sudo dbguard unlock {typed}"),
+        Obstacle::Veiled(_) => {
+            format!("as its user, or with the capability SYS_PTRACE, type: dbguard unlock {typed}")
+        }
+        Obstacle::Ambiguous(_) => "see who has it with dbguard info, and end that process by hand \
+                                   if it is the one; a copy of a directory by hard links should \
+                                   leave .dbguard out"
+            .to_owned(),
         Obstacle::Unproven(party) => {
             format!("look at it, and if it is the one, type: kill {}", party.pid)
         }
@@ -96,17 +113,25 @@ fn is_of_other_host(party: &Party) -> bool {
 }
 
 /// Returns what to tell where somebody has the lock afterwards.
-pub(super) fn still_held(outcome: &Outcome, shown: &str, typed: &str) -> Option<Failure> {
+pub(super) fn still_held(
+    outcome: &Outcome,
+    shown: &str,
+    request: &UnlockRequest,
+) -> Option<Failure> {
+    let typed = super::typed(request);
     let Outcome { survivors, unshown, newcomers, .. } = outcome;
     let (what, hint) = match (survivors.len(), unshown.len(), newcomers.len()) {
-        (0, 0, 0) => return None,
+        (0, 0, 0) if outcome.is_free() => return None,
         (0, 0, _) => (
             "is held by somebody new",
             format!("to go next, type: dbguard exec -w 10m {typed} -- COMMAND"),
         ),
         (0, _, _) => (
             "is still held by somebody who was not shown",
-            format!("nobody is ended unseen; to see and end them, type: dbguard unlock {typed}"),
+            format!(
+                "nobody is ended unseen; to see and end them, type: dbguard unlock {}",
+                super::typed_again(request)
+            ),
         ),
         _ => (
             "is still held by what does not end",
@@ -117,8 +142,10 @@ pub(super) fn still_held(outcome: &Outcome, shown: &str, typed: &str) -> Option<
     // The dbguard around a command is the same holder once more.
     let is_runner = |one: &&Holder| one.role == Role::Runner;
     let all = || survivors.iter().chain(unshown).chain(newcomers).filter(|one| !is_runner(one));
-    failure.details = all().map(described).collect();
-    failure.holder = all().next().map(|one| Box::new(one.party.clone()));
+    failure.details = all().map(described).chain(outcome.obstacles.iter().map(reason)).collect();
+    let elsewhere = || outcome.obstacles.iter().find_map(party);
+    let first = all().next().map(|one| one.party.clone()).or_else(elsewhere);
+    failure.holder = first.map(Box::new);
     Some(failure.hint(hint))
 }
 

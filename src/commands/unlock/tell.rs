@@ -4,15 +4,17 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::unlock_args::UnlockRequest;
+use crate::cli::unlock_args::{HolderSide, UnlockRequest};
 use crate::commands::voice::Voice;
+use crate::escape::escaped;
 use crate::report;
 use crate::unlock::{Event, Fate, Holder, Outcome, Role, Suspect};
 
 /// Returns the lines about everybody who will be ended, and what else is to be known before.
 pub(super) fn plan(all: &[Suspect], request: &UnlockRequest, shown: &str) -> Vec<String> {
     let holders: Vec<&Holder> = all.iter().map(|one| &one.holder).collect();
-    let mut lines: Vec<String> = holders.iter().map(|one| line(one)).collect();
+    let mut lines = vec![format!("{shown} is held.")];
+    lines.extend(holders.iter().map(|one| line(one)));
     if holders.iter().any(|one| one.engine.is_some()) {
         lines.push("What is not committed is lost.".to_owned());
     }
@@ -34,9 +36,6 @@ pub(super) fn plan(all: &[Suspect], request: &UnlockRequest, shown: &str) -> Vec
         lines.push(format!(
             "A stopped process does not hear TERM, and {kill}; --continue lets it go on first."
         ));
-    }
-    if lines.len() > 1 {
-        lines.insert(0, format!("{shown} is held."));
     }
     lines
 }
@@ -72,22 +71,35 @@ pub(super) fn on_the_way(event: Event<'_>, voice: &Voice) {
     }
 }
 
+/// Returns what is free afterwards: no more is promised than was looked at.
+pub(super) fn lock(request: &UnlockRequest, shown: &str) -> String {
+    let shown = match &request.key {
+        Some(key) => format!("key {} of {shown}", escaped(key)),
+        None => shown.to_owned(),
+    };
+    match request.holder {
+        HolderSide::Guard => format!("dbguard's lock on {shown}"),
+        HolderSide::Native => format!("the engine's lock on {shown}"),
+        HolderSide::Any => shown,
+    }
+}
+
 /// Returns the answer where nobody has the lock.
-pub(super) fn nobody(path: &Path, shown: &str, voice: &Voice) -> Vec<u8> {
+pub(super) fn nobody(path: &Path, lock: &str, voice: &Voice) -> Vec<u8> {
     match voice.is_json() {
         true => document(&Outcome::default(), path),
-        false => format!("{shown} is free; there is nobody to end\n").into_bytes(),
+        false => format!("{lock} is free; there is nobody to end\n").into_bytes(),
     }
 }
 
 /// Returns the answer once it is done.
-pub(super) fn outcome(outcome: &Outcome, path: &Path, shown: &str, voice: &Voice) -> Vec<u8> {
+pub(super) fn outcome(outcome: &Outcome, path: &Path, lock: &str, voice: &Voice) -> Vec<u8> {
     if voice.is_json() {
         return document(outcome, path);
     }
     let mut text: String = outcome.fates.iter().map(fate).collect();
     if outcome.is_free() {
-        text.push_str(&format!("{shown} is free\n"));
+        text.push_str(&format!("{lock} is free\n"));
     }
     text.into_bytes()
 }

@@ -95,6 +95,17 @@ pub fn locks_of_everybody(files: &[NamedFile<'_>]) -> io::Result<Vec<HeldLock>> 
     Ok(locks)
 }
 
+/// Reports whether the descriptors of a process can be looked into. Where not, it is named only
+/// because it took a lock, which it may have passed on since, or its number.
+///
+/// # Platforms
+///
+/// Elsewhere the answer is always yes: nobody is named by a number on record.
+pub fn may_look_into(pid: u32) -> bool {
+    descriptors::of_process(pid)
+        .map_or_else(|error| error.kind() != io::ErrorKind::PermissionDenied, |_| true)
+}
+
 /// Reads the table once and keeps the rows about the files, each with its file.
 pub(super) fn rows_on(files: &[NamedFile<'_>]) -> io::Result<Vec<(usize, KernelLock)>> {
     let mut table = lock_table::read()?;

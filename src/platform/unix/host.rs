@@ -39,3 +39,9 @@ pub fn terminal_width() -> Option<usize> {
     }
     termios::tcgetwinsize(&error).ok().map(|size| usize::from(size.ws_col)).filter(|w| *w > 0)
 }
+
+/// Forgets what was typed at the terminal of standard input and not read yet; nothing if it is none.
+pub fn forget_typed() {
+    // Where it cannot be forgotten it is read, as everywhere else.
+    let _ = termios::tcflush(std::io::stdin(), termios::QueueSelector::IFlush);
+}
