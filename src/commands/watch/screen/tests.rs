@@ -37,7 +37,7 @@ fn claimant(stage: Stage, pid: u32, for_ms: u64) -> Claimant {
 }
 
 fn sample(path: &str, claimants: Vec<Claimant>) -> Sample {
-    Sample { path: path.to_owned(), claimants, ..Sample::default() }
+    Sample { path: path.into(), claimants, ..Sample::default() }
 }
 
 /// Three databases: one held and waited for, one free, one used by its engine.
