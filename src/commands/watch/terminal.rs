@@ -57,6 +57,7 @@ pub(super) fn watch(
             screen.board.message = hook.news().pop().or(screen.board.message.take());
         }
         screen.board.update(rounds.samples(), |path| voice.shown(path));
+        screen.renew_kin();
         match verdict(request, &rounds, deadline) {
             Verdict::GoOn => {}
             Verdict::Reached => break Ok(Outcome::Ok.into()),
@@ -164,6 +165,13 @@ impl Screen {
                 None
             }
         };
+    }
+
+    /// Shows the processes as they are now: whoever held it may be gone, and another one be there.
+    fn renew_kin(&mut self) {
+        if self.board.kin.is_some() {
+            self.board.kin = self.board.holder().map(kin);
+        }
     }
 
     /// Stops as Ctrl-Z does, with the terminal as it was; returns when somebody continues us.
