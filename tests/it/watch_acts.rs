@@ -80,6 +80,8 @@ fn the_end_waits_for_the_command() {
     let holder = scene.hold(["a.db"]);
     watcher.until_of("acquired", holder.process.pid());
     assert!(noted(&scene).is_empty());
+    let said = "waiting for the command of --exec to end";
+    until("it says so", || watcher.process.stderr().contains(said));
     scene.shell("echo go >gate").run().expect(0);
     watcher.ended().expect(0);
     assert_eq!(noted(&scene), ["done"]);

@@ -76,8 +76,9 @@ pub(super) fn watch(
     if ended.as_ref().is_ok_and(|end: &End| end.signal.is_some()) {
         return ended;
     }
-    let problems = hook.map(Hook::finish).unwrap_or_default();
-    problems.iter().for_each(|problem| voice.warn(problem));
+    if let Some(hook) = hook {
+        hook.finish(voice);
+    }
     ended
 }
 
