@@ -212,6 +212,8 @@ fn a_storm_of_short_runs_is_never_told_as_strangers() {
     watcher.until_of("acquired", last.process.pid());
     let events = watcher.events();
     assert!(events.iter().all(|event| event["via"] != "kernel"), "{events:#?}");
+    // Who ended between the look at his claim and the one at his process was told as dead.
+    assert!(events.iter().all(|event| event["event"] != "died"), "{events:#?}");
     drop(last);
 }
 
