@@ -59,6 +59,9 @@ pub enum DurationError {
     /// Longer than [`LONGEST`].
     #[error("longer than 100 years; use `inf` for no limit")]
     TooLong,
+    /// Longer than [`LONGEST`] where there must be an end.
+    #[error("longer than 100 years")]
+    FarTooLong,
     /// `inf` where there must be an end.
     #[error("must be finite; use seconds (`0.5`) or a duration with units (`250ms`, `2s`)")]
     Endless,
@@ -95,7 +98,11 @@ pub fn parse_limit(text: &str) -> Result<Timeout, DurationError> {
 
 /// Parses a duration that has an end.
 pub fn parse_finite(text: &str) -> Result<Duration, DurationError> {
-    text.parse::<Timeout>()?.finite().ok_or(DurationError::Endless)
+    match text.parse::<Timeout>() {
+        // `inf` would be refused as well.
+        Err(DurationError::TooLong) => Err(DurationError::FarTooLong),
+        parsed => parsed?.finite().ok_or(DurationError::Endless),
+    }
 }
 
 /// Parses a duration that has an end and is not zero.
@@ -188,6 +195,7 @@ mod tests {
         assert_eq!(parse_limit("0"), Err(DurationError::Zero));
         assert_eq!(parse_limit("inf"), Ok(Timeout::Never));
         assert_eq!(parse_finite("inf"), Err(DurationError::Endless));
+        assert_eq!(parse_finite("101y"), Err(DurationError::FarTooLong));
         assert_eq!(parse_finite("20ms"), Ok(Duration::from_millis(20)));
     }
 

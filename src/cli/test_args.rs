@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10 * 60);
 ///
 /// The database is a new one in a directory of its own beside FILE, so on the same file system, and
 /// of the same engine; FILE itself is not touched. Without FILE it is a SQLite database in the
-/// current directory. For a FILE that is neither SQLite nor DuckDB it is a plain file, which only
+/// current directory, and where FILE is a directory, in that. For a FILE that is neither SQLite nor DuckDB it is a plain file, which only
 /// `dbguard exec` counts in. Everything is removed in the end, also after Ctrl-C.
 ///
 /// Examples:

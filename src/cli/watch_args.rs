@@ -49,7 +49,8 @@ pub struct WatchArgs {
     /// End with 0 as soon as all of them are free, or one of them is held
     ///
     /// Free means that nobody is seen to have dbguard's lock or a lock of the engine that keeps
-    /// others out.
+    /// others out. What cannot be seen is not free: where a directory cannot be searched, the exit
+    /// code is 77. Held ends it also with a grant that was over when it was looked.
     #[arg(long, value_name = "STATE")]
     until: Option<Until>,
 

@@ -322,10 +322,10 @@ impl Level {
         all.sort_by_key(|known| known.order);
         let mut position = 0;
         for (index, known) in all.into_iter().enumerate() {
-            let claimant = &mut known.claimant;
-            if index < MOST_REFRESHED && claimant.stage != Stage::Dead {
-                refresh(claimant);
+            if index < MOST_REFRESHED && known.claimant.stage != Stage::Dead {
+                refresh(known);
             }
+            let claimant = &mut known.claimant;
             claimant.party.position = (claimant.stage == Stage::Waiting).then(|| {
                 position += 1;
                 position
@@ -412,7 +412,7 @@ fn described(
 }
 
 /// Asks how the process stands.
-fn refresh(claimant: &mut Claimant) {
+fn refresh(Known { file, claimant, .. }: &mut Known) {
     let party = &mut claimant.party;
     let began = claimant.acquired_ms.or(claimant.since_ms);
     party.for_ms = began.map(|began| now_ms().saturating_sub(began)).or(party.for_ms);
@@ -422,7 +422,9 @@ fn refresh(claimant: &mut Claimant) {
     }
     party.process_state = process::state(party.child_pid.unwrap_or(party.pid));
     let is_gone = process::liveness(party.pid, None) == Liveness::Gone;
-    claimant.is_orphaned = is_gone && !party.lease && party.child_pid.is_some();
+    // Asked after that: who gives his claim back does so before he ends, and is not dead for it.
+    let is_kept = || file.as_ref().map_or(party.process_state != "gone", Seen::is_live);
+    claimant.is_orphaned = is_gone && !party.lease && party.child_pid.is_some() && is_kept();
 }
 
 /// Returns somebody who has the lock and made no claim, as plain flock users do.

@@ -236,7 +236,7 @@ impl Sampler {
             let mut claimants = roster.claimants;
             claimants.extend(spot.strangers.iter().map(stranger));
             samples.push(Sample {
-                path: spot.resource.path.to_string_lossy().into_owned(),
+                path: spot.resource.path.clone(),
                 engine: spot.engine.name(),
                 at_ms,
                 claimants,

@@ -1,8 +1,9 @@
 //! From two looks at a database to what happened in between.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::sample::{NativeHold, Sample};
@@ -64,8 +65,9 @@ pub struct Event {
     pub event: Kind,
     /// Whether it was so when the watch began.
     pub initial: bool,
-    /// The canonical path.
-    pub path: String,
+    /// The canonical path; a name that is no UTF-8 is told with replacement characters.
+    #[serde(serialize_with = "as_text")]
+    pub path: PathBuf,
     /// The key, as it is on disk; `null` for the whole.
     pub key: Option<String>,
     /// `free` or `held`; of `watching`.
@@ -210,6 +212,11 @@ fn departed(old: &Sample, after: &Sample, events: &mut Vec<Event>) {
             Stage::Holding => events.push(ended(last, is_dead, after)),
         }
     }
+}
+
+/// JSON has no other text than UTF-8.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// Tells of a holder who has gone.

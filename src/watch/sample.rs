@@ -1,5 +1,7 @@
 //! What one look at one database saw.
 
+use std::path::PathBuf;
+
 use crate::error::Party;
 use crate::lock::{Claimant, Stage};
 use crate::native::decode::Blocks;
@@ -8,7 +10,7 @@ use crate::native::decode::Blocks;
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     /// The canonical path.
-    pub path: String,
+    pub path: PathBuf,
     /// The engine, by content.
     pub engine: &'static str,
     /// When it was looked at, milliseconds since 1970.

@@ -98,6 +98,38 @@ fn without_a_file_the_current_directory_is_tested() {
     assert!(names(&scene.path("")).is_empty(), "{}", scene.describe());
 }
 
+/// It was tested beside the directory, which can be on another file system.
+#[test]
+fn a_directory_is_tested_in_itself_and_not_beside_it() {
+    let scene = Scene::new();
+    fs::create_dir(scene.path("deep")).expect("mkdir");
+    let document = proved(&scene, &["--ops", "2", "deep"]);
+    let place = scene.path("deep").canonicalize().expect("it is there");
+    assert_eq!(document["directory"], place.to_str().expect("text"));
+    assert!(names(&scene.path("deep")).is_empty(), "{}", scene.describe());
+    prove(&scene, &["--in-place", "deep"]).run().expect(65).says("is a directory");
+}
+
+/// It said that nothing was proved because 0 processes failed.
+#[test]
+fn however_short_the_time_each_worker_does_something() {
+    let scene = Scene::new();
+    let document = proved(&scene, &["--workers", "2", "--duration", "0"]);
+    assert_eq!(document["dbguard"]["done"], 2, "{document}");
+}
+
+/// A table that could not be made was said to be left behind.
+#[test]
+fn a_table_that_was_never_made_is_not_said_to_be_left() {
+    let scene = Scene::new();
+    app(&scene);
+    // No directory for the locks can be made where a file is.
+    scene.file("locks", "");
+    let run = prove(&scene, &["--in-place", "--lock-dir", "locks/deep", "app.db"]).run();
+    assert!(run.stderr.contains("cannot make a table"), "{}", run.describe());
+    assert!(!run.stderr.contains("is left"), "{}", run.describe());
+}
+
 /// A file of another kind, and a name without one, are tested by `exec` on a plain file.
 #[test]
 fn what_is_no_database_is_tested_with_a_plain_file() {

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::info_crew::{CONNECT, Client};
-use crate::process::until;
+use crate::process::{PATIENCE, until};
 use crate::scene::{Scene, have};
 use crate::sql_crew::database;
 use crate::watch_crew::{Watcher, watch};
@@ -212,6 +212,8 @@ fn a_storm_of_short_runs_is_never_told_as_strangers() {
     watcher.until_of("acquired", last.process.pid());
     let events = watcher.events();
     assert!(events.iter().all(|event| event["via"] != "kernel"), "{events:#?}");
+    // Who ended between the look at his claim and the one at his process was told as dead.
+    assert!(events.iter().all(|event| event["event"] != "died"), "{events:#?}");
     drop(last);
 }
 
@@ -273,6 +275,27 @@ fn until_held_ends_when_somebody_has_one_of_them() {
     watcher.ended().expect(0).silent();
     watch(&scene, &["--until", "held", "b.db"]).run().expect(0);
     holder.end().expect(0);
+}
+
+/// Somebody was told to have got it, and the watch went on: he was gone again before the look.
+#[test]
+fn until_held_ends_with_a_grant_that_is_over_already() {
+    let scene = with_file();
+    let holder = scene.hold(["a.db"]);
+    let mut waiter = scene.queue_up("a.db", &["-w", "inf"]);
+    waiter.process.stop();
+    holder.end().expect(0);
+    // So seldom that he comes and goes between two looks.
+    let words = ["watch", "--interval", "3", "--until", "held", "a.db"];
+    let mut watcher = scene.dbguard(words).spawn();
+    let output = watcher.stdout_path();
+    let told = |text: &str| fs::read_to_string(&output).unwrap_or_default().contains(text);
+    watcher.until("it is seen to wait", || told("\"waiting\""));
+    waiter.process.resume();
+    waiter.end().expect(0);
+    assert!(watcher.ends_within(PATIENCE), "{}", watcher.stdout());
+    let ended = watcher.wait().expect(0);
+    assert!(ended.stdout.contains("\"acquired\""), "{}", ended.describe());
 }
 
 #[test]

@@ -80,6 +80,8 @@ fn the_end_waits_for_the_command() {
     let holder = scene.hold(["a.db"]);
     watcher.until_of("acquired", holder.process.pid());
     assert!(noted(&scene).is_empty());
+    let said = "waiting for the command of --exec to end";
+    until("it says so", || watcher.process.stderr().contains(said));
     scene.shell("echo go >gate").run().expect(0);
     watcher.ended().expect(0);
     assert_eq!(noted(&scene), ["done"]);
@@ -116,6 +118,31 @@ fn what_a_dead_holder_left_is_cleared_and_told() {
     let items = fixed["items"].as_array().expect("a list");
     assert_eq!((&items[0]["kind"], &items[0]["action"]), (&"claim".into(), &"removed".into()));
     assert!(scene.held("a.db").is_empty(), "{}", scene.describe());
+}
+
+/// The path was passed on as text, with replacement characters: nothing was cleared, and the
+/// command was given the name of a file that is not there.
+#[test]
+fn a_name_that_is_no_text_is_cleared_and_passed_on_as_it_is() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let scene = Scene::new();
+    let name = std::ffi::OsStr::from_bytes(b"a\xff.db");
+    fs::write(scene.path(name), "").expect("write");
+    let note = "ls -d \"$DBGUARD_FILE\" && echo \"$DBGUARD_EVENT\" >>noted";
+    let words = ["watch", "--interval", "0.05", "--fix", "--exec", note];
+    let mut watcher = scene.dbguard(words).words([name]).spawn();
+    let output = watcher.stdout_path();
+    let told = |text: &str| fs::read_to_string(&output).unwrap_or_default().contains(text);
+    watcher.until("it watches", || told("\"watching\""));
+    let mut holder = scene.dbguard(["exec"]).words([name]).words(["--", "cat"]).spawn_fed();
+    watcher.until("it is acquired", || told("\"acquired\""));
+    let aged = "find .dbguard -path '*/held/*' -exec touch -d '1 hour ago' {} +";
+    scene.shell(aged).run().expect(0);
+    holder.kill();
+    holder.close_input();
+    watcher.until("it is cleared", || told("\"fixed\""));
+    until("the command has run", || noted(&scene) == ["acquired", "died", "fixed"]);
 }
 
 /// Without `--fix` nothing is cleared, whoever dies.
@@ -240,5 +267,24 @@ fn state_that_cannot_be_read_is_not_free() {
     hide(0o000);
     let ended = watch(&scene, &["--until", "free", "-w", "0.3", "a.db"]).run();
     hide(0o755);
-    ended.expect(124);
+    ended.expect(124).says("a.db cannot be seen").says("caused by");
+}
+
+/// It was told as free: of a directory that may not be searched nothing was found that is held.
+#[test]
+fn what_cannot_be_searched_is_not_free() {
+    let scene = Scene::new();
+    scene.file("deep/a.db", "");
+    let hide = |mode| {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(scene.path("deep"), fs::Permissions::from_mode(mode)).expect("chmod");
+    };
+    hide(0o000);
+    let run = || watch(&scene, &["--until", "free", "-w", "0.3", "."]).run();
+    let ended = if is_root() { None } else { Some(run()) };
+    hide(0o755);
+    match ended {
+        Some(ended) => drop(ended.expect(77).says("cannot tell whether").answers("")),
+        None => crate::scene::skip("root reads everything"),
+    }
 }

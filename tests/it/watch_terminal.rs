@@ -128,6 +128,21 @@ fn p_shows_the_processes_around_the_holder() {
     drop(holder);
 }
 
+/// They stayed as they were when the key was pressed.
+#[test]
+fn the_processes_shown_are_those_of_now() {
+    let scene = with_file();
+    let holder = scene.hold(["a.db"]);
+    let mut terminal = watching(&scene, "a.db");
+    until_seen(&terminal, &format!("{} sh -c", holder.command_pid()));
+    terminal.press("p");
+    until_seen(&terminal, &format!("{} ", std::process::id()));
+    holder.end().expect(0);
+    until_seen(&terminal, "nobody has it, and nobody waits");
+    terminal.press("q");
+    terminal.until_shown("ended=0 =");
+}
+
 #[test]
 fn a_filter_can_be_typed() {
     let scene = with_file();

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::ops::BitAnd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -91,11 +92,7 @@ pub(super) struct Site {
 impl Site {
     /// Looks at what was named. The file is closed again before any process is started.
     pub(super) fn find(request: &WorkRequest, voice: &Voice) -> Result<Self, Failure> {
-        let Some(named) = &request.file else {
-            let kind = Kind::ALL.into_iter().find(|kind| kind.is_built_in());
-            let kind = kind.unwrap_or(Kind::Plain);
-            return Ok(Self { file: None, directory: PathBuf::from("."), kind });
-        };
+        let Some(named) = &request.file else { return Ok(Self::within(PathBuf::from("."))) };
         let shown = report::escaped(&named.to_string_lossy());
         let file = lock::canonical(named).map_err(|error| {
             Failure::new(Outcome::NoSuchFile, format!("there is no directory for `{shown}`"))
@@ -106,12 +103,20 @@ impl Site {
             Engine::Sqlite { .. } => Kind::Sqlite,
             Engine::DuckDb => Kind::DuckDb,
             _ if request.ground == Ground::InPlace => return Err(not_in_place(&file, &shown)),
+            // Beside it would be another directory than the one that is meant.
+            Engine::Unknown if file.is_dir() => return Ok(Self::within(file)),
             Engine::Unknown | Engine::Empty => by_ending(&file),
             _ => Kind::Plain,
         };
         let directory = file.parent().unwrap_or(Path::new("/")).to_path_buf();
         let kind = Self::possible(kind, request, voice)?;
         Ok(Self { file: Some(file), directory, kind })
+    }
+
+    /// Returns the site in a directory, where nothing says which engine is meant.
+    fn within(directory: PathBuf) -> Self {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.is_built_in());
+        Self { file: None, directory, kind: kind.unwrap_or(Kind::Plain) }
     }
 
     /// Counts in a plain file where the engine is not built in and is not insisted on.
@@ -219,6 +224,8 @@ pub(super) struct Arena {
     pub(super) kind: Kind,
     pub(super) file: PathBuf,
     pub(super) table: String,
+    /// Whether it may have been made.
+    has_table: AtomicBool,
     /// What is removed in the end: the database's directory, and that of its locks' files.
     scratch: Vec<Scratch>,
     environment: Vec<(&'static str, Option<OsString>)>,
@@ -250,6 +257,7 @@ impl Arena {
             kind: site.kind,
             file,
             table: format!("{TABLE}{random:016x}"),
+            has_table: AtomicBool::new(true),
             scratch,
             environment: vec![("DBGUARD_LOCK_DIR", lock_dir.map(PathBuf::into_os_string))],
         })
@@ -280,7 +288,11 @@ impl Arena {
         if !self.scratch.is_empty() {
             options.push(&create);
         }
-        self.sql(&options, &sql, crew).and_then(|ended| succeeded(&ended, cannot)).map(drop)
+        let ended = self.sql(&options, &sql, crew)?;
+        // A process that tells that it failed has rolled back what it did.
+        let has_failed = matches!(ended.change, Change::Exited(1..128));
+        self.has_table.store(!has_failed, Ordering::SeqCst);
+        succeeded(&ended, cannot).map(drop)
     }
 
     /// Returns what the database says in the end: the number of everybody, and each worker's.
@@ -343,6 +355,9 @@ impl Arena {
             if crew.is_urgent() {
                 break;
             }
+        }
+        if !self.has_table.load(Ordering::SeqCst) {
+            return true;
         }
         let (file, table) = (self.shown(), &self.table);
         voice.warn(&format!(

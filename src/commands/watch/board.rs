@@ -1,7 +1,7 @@
 //! What the screen shows, without the screen: rows, their order, what was chosen and typed.
 
 use std::cmp::Reverse;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -70,7 +70,7 @@ pub(super) struct Board {
     /// Something to know, until the next key.
     pub(super) message: Option<String>,
     pub(super) has_colour: bool,
-    chosen: Option<String>,
+    chosen: Option<PathBuf>,
     moments: usize,
 }
 
@@ -102,7 +102,7 @@ impl Board {
             let mut entry = match known {
                 Some(place) => before.swap_remove(place),
                 None => Entry {
-                    shown: shown(Path::new(&sample.path)),
+                    shown: shown(&sample.path),
                     sample: Sample::default(),
                     strip: Strip::new(self.moments),
                 },
@@ -130,7 +130,7 @@ impl Board {
     /// Returns the place of the chosen row among those that are shown.
     pub(super) fn place(&self, rows: &[&Entry]) -> Option<usize> {
         let chosen = self.chosen.as_deref();
-        let place = rows.iter().position(|entry| Some(entry.sample.path.as_str()) == chosen);
+        let place = rows.iter().position(|entry| Some(entry.sample.path.as_path()) == chosen);
         place.or((!rows.is_empty()).then_some(0))
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::explain::explain;
 use super::super::voice::Voice;
 use crate::cli::duration::Timeout;
-use crate::cli::watch_args::WatchRequest;
+use crate::cli::watch_args::{Until, WatchRequest};
 use crate::error::Failure;
 use crate::lock::{Resource, Target};
 use crate::native::{Engine, Want};
@@ -32,6 +32,8 @@ pub(super) struct Field {
     /// To be watched from the next look on.
     fresh: Vec<Resource>,
     due: Instant,
+    /// How much the last search could not read.
+    unreadable: u64,
 }
 
 impl Field {
@@ -45,6 +47,7 @@ impl Field {
             known: HashSet::new(),
             fresh: Vec::new(),
             due: Instant::now(),
+            unreadable: 0,
         };
         for path in &request.paths {
             if path.is_dir() && look(path, Want::Shared).engine == Engine::Unknown {
@@ -55,10 +58,12 @@ impl Field {
                 field.add(resource);
             }
         }
-        let unreadable = field.search();
-        if unreadable > 0 {
-            let what = if unreadable == 1 { "file or directory" } else { "files or directories" };
-            voice.warn(&format!("{unreadable} {what} could not be read; root sees them all"));
+        field.search();
+        match (field.unreadable, request.until) {
+            (0, _) => {}
+            // It would wait for good, and nobody could tell for what.
+            (count, Some(Until::Free)) => return Err(hidden(count)),
+            (count, _) => voice.warn(&format!("{}; root sees them all", unread(count))),
         }
         if field.fresh.is_empty() {
             let where_ = voice.shown_all(&field.directories);
@@ -91,8 +96,13 @@ impl Field {
         is_due
     }
 
-    /// Searches the directories, and returns how much could not be read.
-    fn search(&mut self) -> u64 {
+    /// Returns how much the last search could not read.
+    pub(super) fn unreadable(&self) -> u64 {
+        self.unreadable
+    }
+
+    /// Searches the directories.
+    fn search(&mut self) {
         let begun = Instant::now();
         let mut unreadable = 0;
         let mut found = BTreeSet::new();
@@ -111,7 +121,7 @@ impl Field {
             }
         }
         self.due = begun + PAUSE.max(begun.elapsed() * SHARE);
-        unreadable
+        self.unreadable = unreadable;
     }
 
     fn add(&mut self, resource: Resource) {
@@ -142,4 +152,16 @@ impl Field {
         }
         Ok(resource)
     }
+}
+
+/// Returns the failure of a watch that cannot see whether everything is free.
+pub(super) fn hidden(count: u64) -> Failure {
+    Failure::new(Outcome::Permission, "cannot tell whether all of them are free")
+        .caused_by(unread(count))
+        .hint("name the databases that count, or run it as a user who may read everything there")
+}
+
+fn unread(count: u64) -> String {
+    let what = if count == 1 { "file or directory" } else { "files or directories" };
+    format!("{count} {what} could not be read")
 }

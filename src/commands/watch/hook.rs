@@ -3,11 +3,14 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeReader, Write, pipe};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
+};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::super::program::Program;
+use super::super::voice::Voice;
 use crate::cli::exec_args::Program as Wanted;
 use crate::error::Failure;
 use crate::outcome::Outcome;
@@ -22,6 +25,9 @@ const MOST_WAITING: usize = 1_000;
 
 /// How long is waited for the command's end before it is asked again.
 const GLANCE: Duration = Duration::from_secs(60);
+
+/// After so long at the end it is said what is waited for.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// The command, and the thread that runs it.
 pub(super) struct Hook {
@@ -100,15 +106,29 @@ impl Hook {
         news
     }
 
-    /// Waits until the command has been run for every event that waits, and returns what went
-    /// wrong.
-    pub(super) fn finish(mut self) -> Vec<String> {
+    /// Waits until the command has been run for every event that waits, and tells what went
+    /// wrong; of a long wait it says so, or the terminal would seem to hang.
+    pub(super) fn finish(mut self, voice: &Voice) {
         drop(self.queue.take());
+        self.news().iter().for_each(|problem| voice.warn(problem));
+        let mut patience = SILENCE;
+        loop {
+            match self.news.recv_timeout(patience) {
+                Ok(problem) => voice.warn(&problem),
+                Err(RecvTimeoutError::Timeout) => {
+                    if patience == SILENCE {
+                        voice.notice("waiting for the command of --exec to end");
+                    }
+                    patience = GLANCE;
+                }
+                // The worker has nothing more to run.
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
         if let Some(worker) = self.worker.take() {
             // A panic in it has been told, and everything else is over.
             drop(worker.join());
         }
-        self.news()
     }
 }
 

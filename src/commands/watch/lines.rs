@@ -48,8 +48,9 @@ pub(super) fn watch(
             break Ok(Outcome::Ok.into());
         }
     };
-    let problems = hook.map(Hook::finish).unwrap_or_default();
-    problems.iter().for_each(|problem| voice.warn(problem));
+    if let Some(hook) = hook {
+        hook.finish(voice);
+    }
     end
 }
 

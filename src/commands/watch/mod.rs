@@ -72,15 +72,28 @@ fn verdict(request: &WatchRequest, rounds: &Rounds<'_>, deadline: Option<Instant
 fn too_late(request: &WatchRequest, rounds: &Rounds<'_>, voice: &Voice) -> Failure {
     let after = request.timeout;
     let held = rounds.samples().find(|sample| sample.is_held());
-    let (Some(Until::Free), Some(sample)) = (request.until, held) else {
-        return Failure::new(Outcome::Timeout, format!("nobody has had any of them for {after}"))
-            .hint("wait longer with -w 10m, or without -w for ever");
+    let sample = match (request.until, held) {
+        (Some(Until::Free), Some(sample)) => sample,
+        (Some(Until::Free), None) => return unseen(rounds, voice),
+        _ => {
+            let message = format!("nobody has had any of them for {after}");
+            return Failure::new(Outcome::Timeout, message)
+                .hint("wait longer with -w 10m, or without -w for ever");
+        }
     };
-    let name = voice.shown(sample.path.as_ref());
+    let name = voice.shown(&sample.path);
     let mut failure = Failure::new(Outcome::Timeout, format!("{name} is still held after {after}"));
     if let Some((party, does)) = sample.culprit() {
         failure.details.push(format!("held by {}: {does}", crate::report::described(party)));
         failure.holder = Some(Box::new(party.clone()));
     }
     failure.hint("wait longer with -w 10m, or without -w for ever")
+}
+
+/// Returns the failure of a watch that saw nobody, and not everything.
+fn unseen(rounds: &Rounds<'_>, voice: &Voice) -> Failure {
+    let sight = rounds.samples().find_map(|sample| Some((sample, sample.error.clone()?)));
+    let Some((sample, why)) = sight else { return field::hidden(rounds.unreadable()) };
+    let message = format!("{} cannot be seen, so it may be held", voice.shown(&sample.path));
+    Failure::new(Outcome::Timeout, message).caused_by(why)
 }

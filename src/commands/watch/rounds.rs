@@ -29,11 +29,13 @@ pub(super) struct Rounds<'a> {
     sampler: Sampler,
     samples: Vec<Option<Sample>>,
     to_fix: Vec<Clearing>,
+    /// Whether somebody got one since the look before, who may have given it back by now.
+    was_taken: bool,
 }
 
 /// A database whose dead are to be cleared away.
 struct Clearing {
-    path: String,
+    path: PathBuf,
     due: Instant,
     tries: u32,
 }
@@ -46,7 +48,7 @@ impl<'a> Rounds<'a> {
         field: Field,
     ) -> Self {
         let (sampler, samples, to_fix) = (Sampler::new(), Vec::new(), Vec::new());
-        Self { request, settings, id, field, sampler, samples, to_fix }
+        Self { request, settings, id, field, sampler, samples, to_fix, was_taken: false }
     }
 
     /// Looks once, and returns what happened since the look before.
@@ -61,6 +63,8 @@ impl<'a> Rounds<'a> {
             told.extend(happened);
             self.samples[place] = Some(now);
         }
+        let is_grant = |event: &Event| matches!(event.event, Kind::Acquired | Kind::NativeLocked);
+        self.was_taken = told.iter().any(is_grant);
         told.extend(self.clear());
         told
     }
@@ -73,9 +77,17 @@ impl<'a> Rounds<'a> {
     /// Whether the last look saw what was waited for. What cannot be seen is not free.
     pub(super) fn is_reached(&self, until: Until) -> bool {
         match until {
-            Until::Free => self.samples().all(|one| !one.is_held() && one.error.is_none()),
-            Until::Held => self.samples().any(Sample::is_held),
+            Until::Free => {
+                let is_free = |one: &Sample| !one.is_held() && one.error.is_none();
+                self.samples().all(is_free) && self.field.unreadable() == 0
+            }
+            Until::Held => self.was_taken || self.samples().any(Sample::is_held),
         }
+    }
+
+    /// Returns how much of the directories cannot be searched.
+    pub(super) fn unreadable(&self) -> u64 {
+        self.field.unreadable()
     }
 
     /// Notices databases that have come and gone.
@@ -85,7 +97,7 @@ impl<'a> Rounds<'a> {
             let field = &self.field;
             for place in self.sampler.forget_gone(|path| field.is_named(path)) {
                 if let Some(last) = self.samples.remove(place) {
-                    self.field.forget(Path::new(&last.path));
+                    self.field.forget(&last.path);
                     told.push(Event::new(Kind::Gone, &last));
                 }
             }
@@ -117,7 +129,7 @@ impl<'a> Rounds<'a> {
             }
             let sample = self.samples().find(|sample| sample.path == one.path);
             let Some(sample) = sample.cloned() else { continue };
-            let items = self.treat(Path::new(&one.path));
+            let items = self.treat(&one.path);
             let is_left = sample.claimants.iter().any(|other| other.stage == Stage::Dead);
             if items.is_empty() && is_left && one.tries < TRIES {
                 one.tries += 1;
@@ -135,7 +147,7 @@ impl<'a> Rounds<'a> {
     /// Returns what was done about what was left of a database.
     fn treat(&self, path: &Path) -> Vec<Item> {
         let request = FixRequest {
-            paths: vec![PathBuf::from(path)],
+            paths: vec![path.to_path_buf()],
             dry_run: false,
             no_recover: false,
             backup: None,

@@ -54,6 +54,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, board: &Board) {
     let [top, middle, lower, bottom] = parts.areas(area);
     frame.render_widget(Line::styled(headline(board, rows.len()), bold()), top);
     table(frame, middle, board, &rows, place);
+    let details = cut(details, usize::from(below), board.kin.as_deref());
     frame.render_widget(Paragraph::new(details), lower);
     frame.render_widget(last_line(board), bottom);
 }
@@ -154,6 +155,21 @@ fn details<'a>(board: &'a Board, chosen: Option<&'a Entry>) -> Vec<Line<'a>> {
         lines.push(Line::raw("  nobody has it, and nobody waits"));
     }
     lines
+}
+
+/// Leaves out what there is no room for, and says so; of processes the holder stays, whom all the
+/// others are shown for.
+fn cut<'a>(lines: Vec<Line<'a>>, room: usize, kin: Option<&[String]>) -> Vec<Line<'a>> {
+    if lines.len() <= room || room < 2 {
+        return lines;
+    }
+    let shown = room - 1;
+    let holder = kin.and_then(|kin| kin.iter().position(|line| line.starts_with('>')));
+    let skipped = holder.map_or(0, |holder| (holder + 1).saturating_sub(shown));
+    let more = lines.len() - shown;
+    let mut kept: Vec<_> = lines.into_iter().skip(skipped).take(shown).collect();
+    kept.push(Line::raw(format!("  {more} more")));
+    kept
 }
 
 /// Returns a process on one line: what counts first, for the window may be narrow.

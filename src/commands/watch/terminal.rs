@@ -57,6 +57,7 @@ pub(super) fn watch(
             screen.board.message = hook.news().pop().or(screen.board.message.take());
         }
         screen.board.update(rounds.samples(), |path| voice.shown(path));
+        screen.renew_kin();
         match verdict(request, &rounds, deadline) {
             Verdict::GoOn => {}
             Verdict::Reached => break Ok(Outcome::Ok.into()),
@@ -75,8 +76,9 @@ pub(super) fn watch(
     if ended.as_ref().is_ok_and(|end: &End| end.signal.is_some()) {
         return ended;
     }
-    let problems = hook.map(Hook::finish).unwrap_or_default();
-    problems.iter().for_each(|problem| voice.warn(problem));
+    if let Some(hook) = hook {
+        hook.finish(voice);
+    }
     ended
 }
 
@@ -164,6 +166,13 @@ impl Screen {
                 None
             }
         };
+    }
+
+    /// Shows the processes as they are now: whoever held it may be gone, and another one be there.
+    fn renew_kin(&mut self) {
+        if self.board.kin.is_some() {
+            self.board.kin = self.board.holder().map(kin);
+        }
     }
 
     /// Stops as Ctrl-Z does, with the terminal as it was; returns when somebody continues us.

@@ -24,7 +24,7 @@ fn claimant(id: &str, stage: Stage) -> Claimant {
 }
 
 fn at(at_ms: u64, claimants: Vec<Claimant>) -> Sample {
-    Sample { path: "/d/a.db".to_owned(), at_ms, claimants, ..Sample::default() }
+    Sample { path: "/d/a.db".into(), at_ms, claimants, ..Sample::default() }
 }
 
 fn told(before: Option<&Sample>, after: &Sample) -> Vec<(Kind, Option<u64>, Option<u64>)> {

@@ -37,7 +37,7 @@ fn claimant(stage: Stage, pid: u32, for_ms: u64) -> Claimant {
 }
 
 fn sample(path: &str, claimants: Vec<Claimant>) -> Sample {
-    Sample { path: path.to_owned(), claimants, ..Sample::default() }
+    Sample { path: path.into(), claimants, ..Sample::default() }
 }
 
 /// Three databases: one held and waited for, one free, one used by its engine.
@@ -101,6 +101,20 @@ fn the_chosen_database_is_told_in_full() {
     let text = drawn(&board, 120, 24).concat();
     assert!(text.contains("(RESERVED), blocks writers: python"), "{text}");
     assert_eq!(board.holder(), Some(9));
+}
+
+#[test]
+fn what_there_is_no_room_for_is_counted_and_the_holder_of_a_deep_tree_stays() {
+    let waiting = (1..=40).map(|pid| claimant(Stage::Waiting, pid, 1)).collect();
+    let mut board = board();
+    board.update([sample("/d/a.db", waiting)].iter(), |_| "a.db".to_owned());
+    let lines = drawn(&board, 100, 24);
+    assert!(lines[22].starts_with("  30 more"), "{lines:#?}");
+    let kin = (1..30).map(|pid| format!("{} {pid}", if pid == 20 { '>' } else { ' ' }));
+    board.kin = Some(kin.collect());
+    let lines = drawn(&board, 100, 24);
+    assert!(lines.iter().any(|line| line.starts_with("> 20")), "{lines:#?}");
+    assert!(lines[22].starts_with("  18 more"), "{lines:#?}");
 }
 
 #[test]
