@@ -96,11 +96,7 @@ impl Job<'_> {
             kill_after: self.run.kill_after.finite(),
             hold_descendants: self.run.keeping == Keeping::Descendants,
         };
-        let lost = || locks.lost_lease().is_some();
-        let lease: Option<LeaseWatch<'_>> = if locks.is_leased() { Some(&lost) } else { None };
-        let mut supervisor = Supervisor::new(limits, lease).map_err(|error| {
-            Failure::new(Outcome::OsError, "cannot watch over the command").caused_by(error)
-        })?;
+        let mut supervisor = watch_over(locks, limits)?;
         let environment = environment(locks, self.id);
         let descriptors = self.descriptors(locks);
         let launch = self.launch(&environment, &descriptors, supervisor.mask());
@@ -189,7 +185,7 @@ impl Job<'_> {
             Ending::MaxHold => Outcome::MaxHold,
             Ending::LeaseEnded => Outcome::LockLost,
         };
-        let lease = locks.lost_lease();
+        let lease = ended_lease(&locks, run.ending);
         let clean =
             matches!(run.ending, Ending::Exited(_)) || self.run.keeping == Keeping::Descendants;
         let lost = if clean {
@@ -199,7 +195,7 @@ impl Job<'_> {
             Vec::new()
         };
         tracing::debug!(clean, lost = lost.len(), "the locks are given back");
-        let mut end = match lease.filter(|_| run.ending == Ending::LeaseEnded) {
+        let mut end = match lease {
             Some(how) => {
                 self.voice.fail(&lease_ended(&self.program, &self.request.files, how, self.voice))
             }
@@ -301,6 +297,20 @@ pub fn tell_lost(lost: &[PathBuf], outcome: Outcome, voice: &Voice) -> End {
         }
     }
     end
+}
+
+/// Begins to watch over what runs under locks; if one of them is joined to a lease, its end is theirs.
+pub fn watch_over(locks: &Locks, limits: Limits) -> Result<Supervisor<'_>, Failure> {
+    let lost = || locks.lost_lease().is_some();
+    let lease = locks.is_leased().then(|| -> LeaseWatch<'_> { Box::new(lost) });
+    Supervisor::new(limits, lease).map_err(|error| {
+        Failure::new(Outcome::OsError, "cannot watch over the command").caused_by(error)
+    })
+}
+
+/// Returns how the lease ended that a command ran under, if that is what ended the command.
+pub fn ended_lease(locks: &Locks, ending: Ending) -> Option<LeaseEnd> {
+    (ending == Ending::LeaseEnded).then(|| locks.lost_lease()).flatten()
 }
 
 /// Returns what to tell of a command that was ended because its lease was.

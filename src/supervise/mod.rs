@@ -87,7 +87,7 @@ pub enum Cut {
 }
 
 /// Tells whether the lease has ended that a command runs under. Asked once a second.
-pub type LeaseWatch<'a> = &'a dyn Fn() -> bool;
+pub type LeaseWatch<'a> = Box<dyn Fn() -> bool + 'a>;
 
 /// Runs a command, and again if need be, under limits that count for all the runs together.
 pub struct Supervisor<'a> {
@@ -142,7 +142,7 @@ impl<'a> Supervisor<'a> {
     /// Returns why nothing may run any more: the limit of all runs is reached, or the lease ended.
     pub fn is_over(&self) -> Option<Ending> {
         let is_late = self.limits.end.is_some_and(|end| Instant::now() >= end);
-        let is_lost = || self.lease.is_some_and(|is_over| is_over());
+        let is_lost = || self.lease.as_ref().is_some_and(|is_over| is_over());
         match is_late {
             true => Some(Ending::MaxHold),
             false => is_lost().then_some(Ending::LeaseEnded),
@@ -158,8 +158,8 @@ impl<'a> Supervisor<'a> {
             family: self.family.as_mut(),
             pid: child.pid(),
             limits: self.limits,
-            lease: self.lease,
-            look_at: self.lease.map(|_| Instant::now()),
+            lease: self.lease.as_deref(),
+            look_at: self.lease.as_ref().map(|_| Instant::now()),
             term_at: self.limits.end,
             kill_at: None,
             ended_by_us: None,
@@ -179,7 +179,7 @@ struct Tending<'a> {
     family: Option<&'a mut Family>,
     pid: u32,
     limits: Limits,
-    lease: Option<LeaseWatch<'a>>,
+    lease: Option<&'a (dyn Fn() -> bool + 'a)>,
     look_at: Option<Instant>,
     term_at: Option<Instant>,
     kill_at: Option<Instant>,

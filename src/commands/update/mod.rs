@@ -29,7 +29,9 @@ use super::End;
 use super::environment::environment;
 use super::exec::conflict;
 use super::explain::explain;
-use super::job::{cannot_start, interrupted, lease_ended, leave, tell_lost};
+use super::job::{
+    cannot_start, ended_lease, interrupted, lease_ended, leave, tell_lost, watch_over,
+};
 use super::locking::{Locks, Wish, take};
 use super::program::Program;
 use super::voice::Voice;
@@ -43,7 +45,7 @@ use crate::platform::spawn::Launch;
 use crate::platform::step::step;
 use crate::platform::{Lent, lend};
 use crate::report;
-use crate::supervise::{self, Ending, LeaseWatch, Limits, Supervisor};
+use crate::supervise::{self, Ending, Limits, Supervisor};
 use output::Output;
 use replacement::Replacement;
 use source::Source;
@@ -130,11 +132,7 @@ impl Update<'_> {
             kill_after: KILL_AFTER.finite(),
             hold_descendants: false,
         };
-        let lost = || locks.lost_lease().is_some();
-        let lease: Option<LeaseWatch<'_>> = if locks.is_leased() { Some(&lost) } else { None };
-        let mut supervisor = Supervisor::new(limits, lease).map_err(|error| {
-            Failure::new(Outcome::OsError, "cannot watch over the command").caused_by(error)
-        })?;
+        let mut supervisor = watch_over(locks, limits)?;
         if let Some(wanted) = self.request.if_sha256 {
             sources[0].demand(wanted, &supervisor, self.voice)?;
         }
@@ -260,7 +258,7 @@ impl Update<'_> {
             Ending::Signaled(signal) => Some(signal),
             Ending::MaxHold | Ending::LeaseEnded => None,
         };
-        let lease = locks.lost_lease().filter(|_| run.ending == Ending::LeaseEnded);
+        let lease = ended_lease(&locks, run.ending);
         leave(locks, &self.request.files, self.voice);
         if let Some(how) = lease {
             let files = &self.request.files;
