@@ -13,7 +13,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use crate::fix_tools::{
     OWNED, age, assert_item, dead_pid, fix, fixed, host, kept_all, soft_lock, tree,
 };
-use crate::scene::{Scene, have, is_root, skip};
+use crate::scene::{Scene, have, have_namespaces, is_root};
 
 /// Every format that goes by age.
 const AGES: [&str; 5] = [
@@ -106,17 +106,6 @@ fn records_of_other_machines_and_namespaces_are_kept() {
     // A boot is not another one because the machine cannot be told.
     scene.file("qt-boot.lock", format!("{pid}\npython3\ncellar\n\n{}\n", boot.trim()));
     assert_item(&fixed(&scene, &[], 0), &scene.path("qt-boot.lock"), "stale", "removed");
-}
-
-/// Whether a test can make PID namespaces.
-fn have_namespaces() -> bool {
-    let has = is_root() && have(&["unshare"]);
-    let scene = Scene::new();
-    let works = has && scene.run("unshare", ["-pf", "--mount-proc", "true"]).run().code == Some(0);
-    if !works {
-        skip("needs root and PID namespaces");
-    }
-    works
 }
 
 /// The number of a process in a container is one of its own.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::process::Process;
 use crate::scene::{Run, Scene, have, skip};
-use crate::sql_crew::document;
+use crate::sql_crew::{database, document};
 
 /// Executes what it is told, a JSON list of code and of the file to answer in, line by line.
 const CLIENT: &str = r"
@@ -162,4 +162,18 @@ pub fn have_foreign_duckdb() -> bool {
         skip("Python has no module `duckdb`");
     }
     has && have(&["duckdb"])
+}
+
+/// Starts a program in a PID namespace of its own that has `a.db`, which it makes, alone until its
+/// input ends; returns once it has it.
+pub fn holder_in_a_namespace(scene: &Scene) -> Process {
+    database(scene, "a.db", "delete", "CREATE TABLE t(n);");
+    let program = format!(
+        "{CONNECT}\ndb.execute('begin exclusive')\nopen('up', 'w')\nimport sys\nsys.stdin.read()"
+    );
+    scene.file("holder.py", program);
+    let words = ["-pf", "--mount-proc", "--kill-child", "python3", "holder.py"];
+    let mut holder = scene.run("unshare", words).spawn_fed();
+    holder.until("it holds", || scene.path("up").exists());
+    holder
 }

@@ -1,26 +1,16 @@
 //! `dbguard info` and holders that are hard to see: in other PID namespaces, behind dead lockers,
 //! among thousands of other locks.
 
-use crate::info_crew::{CONNECT, Client, assert_does, first, hints, info, seen};
+use crate::info_crew::{
+    CONNECT, Client, assert_does, first, hints, holder_in_a_namespace, info, seen,
+};
 use crate::process::{lives, until};
-use crate::scene::{Scene, have, is_root, skip};
+use crate::scene::{Scene, have, have_namespaces, is_root, skip};
 use crate::sql_crew::database;
-
-/// Whether PID namespaces can be made here; says so if not.
-fn have_namespaces(scene: &Scene) -> bool {
-    let works = is_root()
-        && have(&["unshare"])
-        && scene.run("unshare", ["-pf", "--mount-proc", "true"]).run().code == Some(0);
-    if !works {
-        skip("PID namespaces cannot be made here");
-    }
-    works
-}
 
 #[test]
 fn a_holder_outside_the_pid_namespace_is_said_to_be_outside() {
-    let scene = Scene::new();
-    if !have(&["python3", "sqlite3"]) || !have_namespaces(&scene) {
+    if !have(&["python3", "sqlite3"]) || !have_namespaces() {
         return;
     }
     for (journal, code, word, blocks) in [
@@ -53,17 +43,10 @@ fn a_holder_outside_the_pid_namespace_is_said_to_be_outside() {
 #[test]
 fn a_holder_inside_a_pid_namespace_is_named_from_outside() {
     let scene = Scene::new();
-    if !have(&["python3", "sqlite3"]) || !have_namespaces(&scene) {
+    if !have(&["python3", "sqlite3"]) || !have_namespaces() {
         return;
     }
-    database(&scene, "a.db", "delete", "CREATE TABLE t(n);");
-    let program = format!(
-        "{CONNECT}\ndb.execute('begin exclusive')\nopen('up', 'w')\nimport sys\nsys.stdin.read()"
-    );
-    scene.file("holder.py", program);
-    let words = ["-pf", "--mount-proc", "--kill-child", "python3", "holder.py"];
-    let mut holder = scene.run("unshare", words).spawn_fed();
-    holder.until("it holds", || scene.path("up").exists());
+    let _holder = holder_in_a_namespace(&scene);
     let seen = seen(&scene, &["a.db"]);
     let lock = seen["native"]["locks"][0].clone();
     let command = lock["command"].to_string();
@@ -75,7 +58,7 @@ fn a_holder_inside_a_pid_namespace_is_named_from_outside() {
 #[test]
 fn in_a_pid_namespace_it_is_said_that_flocks_outside_cannot_be_seen() {
     let scene = Scene::new();
-    if !have_namespaces(&scene) {
+    if !have_namespaces() {
         return;
     }
     let part = crate::actor::redb(&scene.path("a.redb"), "rw");
@@ -122,7 +105,7 @@ fn a_flock_whose_locker_died_is_told_with_the_process_that_keeps_it() {
 #[test]
 fn in_a_pid_namespace_too_the_process_that_keeps_a_flock_is_named() {
     let scene = Scene::new();
-    if !have(&["python3"]) || !have_namespaces(&scene) {
+    if !have(&["python3"]) || !have_namespaces() {
         return;
     }
     scene.file("a.txt", "nothing");

@@ -142,9 +142,7 @@ fn a_lock_that_nobody_was_told_of_is_given_back() {
         return;
     }
     let scene = Scene::new();
-    let mut acquire =
-        scene.dbguard(["acquire", "a.db"]).env("DBGUARD_TEST_STOP_AT", "lease-recorded").spawn();
-    let keeper = keeper_below(&scene, &mut acquire);
+    let (mut acquire, keeper) = acquire_with_stopped_keeper(&scene);
     acquire.kill();
     acquire.wait();
     try_lock(&scene).run().expect(75);
@@ -161,17 +159,17 @@ fn a_keeper_that_dies_at_once_is_an_error() {
         return;
     }
     let scene = Scene::new();
-    let mut acquire =
-        scene.dbguard(["acquire", "a.db"]).env("DBGUARD_TEST_STOP_AT", "lease-recorded").spawn();
-    let keeper = keeper_below(&scene, &mut acquire);
+    let (mut acquire, keeper) = acquire_with_stopped_keeper(&scene);
     let end = handle_while(keeper, || process_state(keeper) == Some('T')).expect("it is stopped");
     rustix::process::pidfd_send_signal(&end, Signal::KILL).expect("it is ours");
     acquire.wait().expect(71).says("cannot leave a process behind");
     scene.assert_free("a.db");
 }
 
-/// Waits until the keeper of an `acquire` is stopped; returns it.
-fn keeper_below(scene: &Scene, acquire: &mut Process) -> u32 {
+/// Starts an `acquire` whose keeper stops before it is ready; returns both.
+fn acquire_with_stopped_keeper(scene: &Scene) -> (Process, u32) {
+    let run = scene.dbguard(["acquire", "a.db"]).env("DBGUARD_TEST_STOP_AT", "lease-recorded");
+    let mut acquire = run.spawn();
     let mut keeper = 0;
     let pid = acquire.pid();
     acquire.until("the keeper is stopped", || {
@@ -181,7 +179,7 @@ fn keeper_below(scene: &Scene, acquire: &mut Process) -> u32 {
         keeper != 0 && process_state(keeper) == Some('T')
     });
     assert_eq!(scene.held("a.db").len(), 1);
-    keeper
+    (acquire, keeper)
 }
 
 /// What stands where the ends of leases are noted costs the reason, and nothing else.

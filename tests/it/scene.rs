@@ -393,3 +393,15 @@ pub fn have_hooks() -> bool {
     }
     built_in
 }
+
+/// Returns whether PID namespaces can be made here, and says so if not.
+pub fn have_namespaces() -> bool {
+    let works = is_root() && have(&["unshare"]) && {
+        let words = ["-pf", "--mount-proc", "true"];
+        Scene::new().run("unshare", words).run().code == Some(0)
+    };
+    if !works {
+        skip("PID namespaces cannot be made here");
+    }
+    works
+}

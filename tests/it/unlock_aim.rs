@@ -9,9 +9,8 @@ use rustix::process::Signal;
 
 use crate::info_crew::{CONNECT, Client};
 use crate::process::{Contender, lives, signal_while, until};
-use crate::scene::{Run, Scene, have, is_root};
+use crate::scene::{Run, Scene, have, have_namespaces, is_root};
 use crate::sql_crew::database;
-use crate::unlock_outside::have_namespaces;
 
 fn unlock(scene: &Scene, words: &[&str]) -> Run {
     scene.dbguard(["unlock"]).words(words)
@@ -218,7 +217,7 @@ fn a_daemon_that_the_command_started_is_ended_only_if_it_keeps_the_lock() {
 #[test]
 fn the_next_in_line_who_cannot_be_seen_is_told() {
     let scene = Scene::new();
-    if !have_namespaces(&scene) {
+    if !have_namespaces() {
         return;
     }
     let script = "\"$DBGUARD\" exec a.db -- sh -c 'echo >up; exec sleep 600' & \

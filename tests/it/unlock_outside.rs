@@ -1,10 +1,10 @@
 //! `dbguard unlock` at a terminal, and holders that it may not end: other users', and those in
 //! other PID namespaces.
 
-use crate::info_crew::{CONNECT, Client};
+use crate::info_crew::{CONNECT, Client, holder_in_a_namespace};
 use crate::process::{lives, until};
 use crate::pty::Terminal;
-use crate::scene::{Scene, have, is_root, skip};
+use crate::scene::{Scene, have, have_namespaces, is_root, skip};
 use crate::sql_crew::database;
 
 #[test]
@@ -113,21 +113,10 @@ fn another_users_holder_is_refused_and_root_is_named() {
     }
 }
 
-/// Whether PID namespaces can be made here; says so if not.
-pub fn have_namespaces(scene: &Scene) -> bool {
-    let works = is_root()
-        && have(&["unshare"])
-        && scene.run("unshare", ["-pf", "--mount-proc", "true"]).run().code == Some(0);
-    if !works {
-        skip("PID namespaces cannot be made here");
-    }
-    works
-}
-
 #[test]
 fn holders_in_other_pid_namespaces_are_refused_both_ways() {
     let scene = Scene::new();
-    if !have_namespaces(&scene) {
+    if !have_namespaces() {
         return;
     }
     let dbguard = env!("CARGO_BIN_EXE_dbguard");
@@ -159,17 +148,10 @@ fn holders_in_other_pid_namespaces_are_refused_both_ways() {
 #[test]
 fn an_engines_holder_inside_another_pid_namespace_is_refused() {
     let scene = Scene::new();
-    if !have(&["python3", "sqlite3"]) || !have_namespaces(&scene) {
+    if !have(&["python3", "sqlite3"]) || !have_namespaces() {
         return;
     }
-    database(&scene, "a.db", "delete", "CREATE TABLE t(n);");
-    let program = format!(
-        "{CONNECT}\ndb.execute('begin exclusive')\nopen('up', 'w')\nimport sys\nsys.stdin.read()"
-    );
-    scene.file("holder.py", program);
-    let words = ["-pf", "--mount-proc", "--kill-child", "python3", "holder.py"];
-    let mut holder = scene.run("unshare", words).spawn_fed();
-    holder.until("it holds", || scene.path("up").exists());
+    let mut holder = holder_in_a_namespace(&scene);
     let ended = scene.dbguard(["unlock", "--yes", "a.db"]).run().expect(1);
     ended.says("held in another PID namespace by python3 holder.py (pid ");
     assert!(holder.runs());
@@ -181,7 +163,7 @@ fn an_engines_holder_inside_another_pid_namespace_is_refused() {
 #[test]
 fn the_first_process_of_a_container_is_never_ended() {
     let scene = Scene::new();
-    if !have_namespaces(&scene) || !have(&["nsenter"]) {
+    if !have_namespaces() || !have(&["nsenter"]) {
         return;
     }
     let dbguard = env!("CARGO_BIN_EXE_dbguard");
@@ -204,7 +186,7 @@ fn the_first_process_of_a_container_is_never_ended() {
 #[test]
 fn an_engines_holder_outside_the_pid_namespace_is_refused() {
     let scene = Scene::new();
-    if !have(&["python3", "sqlite3"]) || !have_namespaces(&scene) {
+    if !have(&["python3", "sqlite3"]) || !have_namespaces() {
         return;
     }
     database(&scene, "a.db", "delete", "CREATE TABLE t(n);");
