@@ -6,15 +6,13 @@
 use std::env;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{self, Command};
+use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use crate::intervals;
+use crate::system::now;
 
 /// Names the part to play.
 pub const PART: &str = "ACTOR_PART";
@@ -62,13 +60,6 @@ pub fn session(terminal: &Path, words: &[&str]) -> String {
     serde_json::json!(part).to_string()
 }
 
-/// Returns the monotonic clock in nanoseconds, the same for all processes.
-pub fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    let seconds = u64::try_from(time.tv_sec).expect("the clock began at zero");
-    seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).expect("below a second")
-}
-
 #[test]
 fn plays_the_part_in_its_environment() {
     let Ok(part) = env::var(PART) else {
@@ -94,6 +85,7 @@ fn plays_the_part_in_its_environment() {
             };
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("input ends");
         }
+        #[cfg(target_os = "linux")]
         ["session", terminal, program, arguments @ ..] => lead(terminal, program, arguments),
         _ => panic!("no such part: {words:?}"),
     }
@@ -117,12 +109,14 @@ fn hold_for(log: &str, resource: &str, mode: &str, key: &str, hold: Duration) {
     record(now());
 }
 
+#[cfg(target_os = "linux")]
 fn lead(terminal: &str, program: &str, arguments: &[&str]) {
+    use std::os::unix::process::CommandExt;
     rustix::process::setsid().expect("no group leader: started by a test");
     // The first terminal that a session leader opens becomes its controlling terminal.
     let terminal = File::options().read(true).write(true).open(terminal).expect("open the tty");
     let handle = || terminal.try_clone().expect("a descriptor more");
-    let mut command = Command::new(program);
+    let mut command = process::Command::new(program);
     command.args(arguments).stdin(handle()).stdout(handle()).stderr(handle());
     let error = command.env_remove(PART).exec();
     panic!("{program}: {error}");

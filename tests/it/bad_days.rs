@@ -1,9 +1,11 @@
 //! Bad input and bad days: each gets a clear error or recovers, and nothing is lost.
 
 use std::fs::{self, File, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+#[cfg(target_os = "linux")]
 use rustix::fs::{FlockOperation, flock};
 
 use crate::scene::{Run, Scene, have_hooks, is_root};
@@ -36,6 +38,7 @@ fn a_name_that_cannot_be_a_file_is_refused() {
 
 /// S9: a read-only directory gets an error that names the way out, which works.
 #[test]
+#[cfg(target_os = "linux")]
 fn s9_a_read_only_directory_names_lock_dir_and_that_works() {
     let scene = Scene::new();
     scene.file("data/a.db", "");
@@ -50,6 +53,7 @@ fn s9_a_read_only_directory_names_lock_dir_and_that_works() {
 
 /// A reader without write permission still holds: the bare kernel lock, with one warning.
 #[test]
+#[cfg(target_os = "linux")]
 fn without_permission_to_write_claims_the_bare_lock_is_taken() {
     let scene = Scene::new();
     scene.make_state("a.db");
@@ -66,6 +70,7 @@ fn without_permission_to_write_claims_the_bare_lock_is_taken() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_lock_file_that_may_not_be_read_is_a_clear_error() {
     let scene = Scene::new();
     scene.make_state("a.db");
@@ -192,6 +197,7 @@ fn a_database_renamed_while_held_keeps_its_lock_to_the_end() {
 
 /// The same as root and as an ordinary user who comes later: root leaves nothing that locks out.
 #[test]
+#[cfg(target_os = "linux")]
 fn root_and_an_ordinary_user_share_a_lock() {
     let scene = Scene::new();
     fs::set_permissions(scene.path(""), Permissions::from_mode(0o777)).expect("chmod");

@@ -111,6 +111,7 @@ fn d1_a_call_that_waits_for_its_own_shells_descriptor_is_refused() {
 /// L8: a holder that has something else to wait for is no part of a circle: it may end, and let
 /// go, although its background job waits.
 #[test]
+#[cfg(target_os = "linux")]
 fn l8_a_waiter_in_the_background_of_a_busy_holder_is_no_deadlock() {
     let scene = Scene::new();
     let script = "sleep 600 & busy=$!; echo $busy >busy; until test -e go; do read word <tick; done; \
@@ -129,7 +130,7 @@ fn l8_a_waiter_in_the_background_of_a_busy_holder_is_no_deadlock() {
     let killed = crate::process::signal_while(
         busy,
         || crate::process::lives(busy),
-        rustix::process::Signal::TERM,
+        crate::system::Signal::TERM,
     );
     assert!(killed && second.runs());
     first.wait().expect(0).never_says("circle");

@@ -1,21 +1,25 @@
 //! Two conflicting holders never run together, whatever happens to names, files and processes.
 
 use std::fs::{self, File};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, symlink};
 
+#[cfg(target_os = "linux")]
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::process::{lives, until};
 use crate::scene::{Scene, have};
 
 /// Returns the inode of a file.
+#[cfg(target_os = "linux")]
 fn inode(path: &std::path::Path) -> u64 {
     fs::metadata(path).expect("it exists").ino()
 }
 
 /// S1: `lock`, `fence` and their folder are permanent: no run replaces or removes them.
 #[test]
+#[cfg(target_os = "linux")]
 fn s1_lock_and_fence_are_permanent() {
     let scene = Scene::new();
     scene.dbguard(["exec", "a.db", "--", "true"]).run().expect(0);
@@ -32,6 +36,7 @@ fn s1_lock_and_fence_are_permanent() {
 /// S1: a waiter that is granted a lock file which is no longer the one at the path has nothing.
 /// Somebody removed `lock` and made a new one, and holds that: the waiter waits for it.
 #[test]
+#[cfg(target_os = "linux")]
 fn s1_an_unlinked_lock_file_is_not_trusted() {
     let scene = Scene::new();
     scene.make_state("a.db");
@@ -60,6 +65,7 @@ fn s1_an_unlinked_lock_file_is_not_trusted() {
 /// S3: `sh -c 'worker & wait'`, the shell killed: the worker that lives on keeps the lock, and
 /// dbguard names it.
 #[test]
+#[cfg(target_os = "linux")]
 fn s3_survivors_of_a_signalled_command_keep_the_lock() {
     for signal in [Signal::TERM, Signal::KILL] {
         let scene = Scene::new();
@@ -162,6 +168,7 @@ fn s7_a_command_that_closed_our_descriptors_is_waited_for() {
 /// S4: `current.db -> v1.db` is re-pointed to v2 during the wait. The command will open v2, so
 /// v2 is what it must hold.
 #[test]
+#[cfg(target_os = "linux")]
 fn s4_a_symlink_repointed_during_the_wait_locks_its_new_target() {
     let scene = Scene::new();
     for name in ["v1.db", "v2.db"] {
@@ -188,6 +195,7 @@ fn s4_a_symlink_repointed_during_the_wait_locks_its_new_target() {
 /// S4: a dangling link is locked under its target's name, where everybody else will look once
 /// the target exists.
 #[test]
+#[cfg(target_os = "linux")]
 fn s4_a_dangling_symlink_is_its_target() {
     let scene = Scene::new();
     symlink("later.db", scene.path("current.db")).expect("make the link");
@@ -201,6 +209,7 @@ fn s4_a_dangling_symlink_is_its_target() {
 
 /// S5: `mv data old; mv new data` while held: the release leaves the new tree alone.
 #[test]
+#[cfg(target_os = "linux")]
 fn s5_a_release_never_touches_a_tree_that_took_the_old_ones_place() {
     let scene = Scene::new();
     scene.file("data/a.db", "");
@@ -267,6 +276,7 @@ fn s6_the_fence_rises_with_every_exclusive_grant() {
 
 /// S10: a wait that was given up is never granted later, neither by deadline nor by signal.
 #[test]
+#[cfg(target_os = "linux")]
 fn s10_an_abandoned_wait_leaves_nothing_behind() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);

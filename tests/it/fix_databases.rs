@@ -3,6 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::Write;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::fix_crew::{assert_done, fix, fixed, item, last, leave_journal, leave_log};
@@ -51,6 +52,7 @@ fn a_log_is_moved_to_its_database_with_every_row() {
 /// `--backup` keeps what the engine will delete, for the owner alone, and under names that make it
 /// the log of no other database.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_files_are_copied_aside_before() {
     if !have_sqlite() {
         return;
@@ -154,6 +156,7 @@ fn a_layer_of_an_overlay_is_left_to_those_who_mounted_it() {
 
 /// A name need not be text, and is no reason to fail after the work is done.
 #[test]
+#[cfg(target_os = "linux")]
 fn names_that_are_not_text_are_told_as_well_as_can_be() {
     use std::os::unix::ffi::OsStrExt;
     let scene = Scene::new();
@@ -272,6 +275,7 @@ fn a_damaged_database_is_told_loudly() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn what_may_not_be_written_is_said() {
     if !have_sqlite() {
         return;
@@ -289,6 +293,7 @@ fn what_may_not_be_written_is_said() {
 
 /// The state and the files belong to whom they belonged, whoever runs it.
 #[test]
+#[cfg(target_os = "linux")]
 fn root_leaves_the_owner_as_he_was() {
     if !have_sqlite() || !is_root() {
         skip("needs root");
@@ -331,6 +336,7 @@ fn a_recovery_that_is_killed_is_done_again() {
 /// The log that a killed DuckDB left, of this version and of an older one, whose file that older
 /// one can still open afterwards.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_log_of_duckdb_is_replayed() {
     if !have_duckdb() {
         return;
@@ -347,7 +353,7 @@ fn a_log_of_duckdb_is_replayed() {
     old.until("it has written", || scene.path("up").exists());
     // The command may be a script that starts the shell, which goes with its group.
     let group = rustix::process::Pid::from_raw(old.pid().cast_signed()).expect("not 0");
-    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).expect("it lives");
+    rustix::process::kill_process_group(group, crate::system::Signal::KILL).expect("it lives");
     until("nobody has it", || first(&scene, "old.duckdb") == "free");
     for name in ["new.duckdb", "old.duckdb"] {
         assert!(scene.path(format!("{name}.wal")).exists(), "{}", scene.describe());

@@ -4,12 +4,14 @@
 use std::fs;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
 use crate::fix_tools::{
     AGEING, OWNED, Print, Tool, age, assert_item, assert_no_aside, dead_pid, fixed, soft_lock, tree,
 };
 use crate::scene::{Scene, have, is_root, skip};
 
 /// Proves for one tool what the whole is about.
+#[cfg(target_os = "linux")]
 fn clears(tool: &Tool) {
     let scene = Scene::new();
     if !tool.is_there(&scene) {
@@ -52,59 +54,70 @@ fn clears(tool: &Tool) {
 }
 
 /// The tools of a format, which are the words of the tests' names.
+#[cfg(target_os = "linux")]
 fn clears_all(format: &str) {
     OWNED.iter().filter(|tool| tool.format == format).for_each(clears);
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_soft_lock_of_pythons_filelock_is_cleared() {
     clears_all("filelock");
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_locks_of_pythons_lockfile_are_cleared() {
     clears_all("pylockfile-link");
     clears_all("pylockfile-mkdir");
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn pid_files_are_cleared() {
     clears_all("pid-file");
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_lock_of_qt_is_cleared() {
     clears_all("qt-lockfile");
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_lock_of_dotlockfile_is_cleared() {
     clears_all("dotlockfile");
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_lock_of_git_gc_is_cleared() {
     clears_all("git-gc");
 }
 
 /// What the transaction left is then mended by Mercurial, which its dead lock does not stop.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_locks_of_mercurial_are_cleared() {
     clears_all("mercurial");
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_lock_of_emacs_is_cleared() {
     clears_all("emacs");
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_lock_of_chrome_is_cleared() {
     clears_all("chrome");
 }
 
 /// A process that has ended and that nobody has waited for is dead.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_lock_of_a_zombie_is_cleared() {
     let tool = OWNED.iter().rfind(|tool| tool.format == "pid-file").expect("in the list");
     let scene = Scene::new();
@@ -117,6 +130,7 @@ fn a_lock_of_a_zombie_is_cleared() {
 /// The kinds of filelock that nobody may break: the strict one, and the hard one, whose file is only
 /// the place for the kernel's lock and stays when everybody has gone.
 #[test]
+#[cfg(target_os = "linux")]
 fn strict_and_hard_locks_of_pythons_filelock_stay() {
     let scene = Scene::new();
     let hold = |class: &str, name: &str| {
@@ -159,6 +173,7 @@ fn strict_and_hard_locks_of_pythons_filelock_stay() {
 
 /// A hard lock that is held is not removed either where the user says that empty locks are stale.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_hard_lock_that_is_held_stays_whatever_its_age() {
     let scene = Scene::new();
     let path = scene.file("a.lock", "");
@@ -175,6 +190,7 @@ fn a_hard_lock_that_is_held_stays_whatever_its_age() {
 
 /// The text that was not saved is in no other place.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_swap_file_of_vim_stays_and_can_be_recovered() {
     let scene = Scene::new();
     if !have(&["vim.tiny"]) {
@@ -207,6 +223,7 @@ fn a_swap_file_of_vim_stays_and_can_be_recovered() {
 
 /// A PID file of any name, if the user says which files are some.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_the_user_calls_a_pid_file_is_cleared_like_one() {
     let scene = Scene::new();
     let live = scene.plain_flock(scene.file("live.txt", ""));
@@ -238,6 +255,7 @@ fn names<const N: usize>(names: [&str; N]) -> std::collections::BTreeSet<String>
 
 /// A single file works as well as a tree, a link too that leads nowhere.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_lock_that_is_named_is_cleared_alone() {
     let scene = Scene::new();
     let host = soft_lock(dead_pid(&scene));
@@ -257,6 +275,7 @@ fn a_lock_that_is_named_is_cleared_alone() {
 const HOURS: Duration = Duration::from_secs(7200);
 
 /// Whether the tool itself takes over what is old, seconds or minutes.
+#[cfg(target_os = "linux")]
 fn takes_over(tool: &Tool) -> bool {
     matches!(tool.format, "proper-lockfile" | "dotlockfile-age")
 }
@@ -264,6 +283,7 @@ fn takes_over(tool: &Tool) -> bool {
 /// Nobody is named, so nothing is removed unless the user gives an age; then what is older goes,
 /// and the live and young one stays. Only root sees that nobody has such a lock open.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_names_nobody_is_cleared_at_the_age_that_is_given() {
     let scene = Scene::new();
     let mut lives = Vec::new();

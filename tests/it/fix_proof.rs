@@ -3,13 +3,17 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::ffi::OsStrExt;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
+#[cfg(target_os = "linux")]
 use crate::fix_tools::{
     OWNED, age, assert_item, dead_pid, fix, fixed, host, kept_all, soft_lock, tree,
 };
@@ -32,6 +36,7 @@ const DAYS: Duration = Duration::from_secs(3 * 86_400);
 /// A number that was given to another process since: the start that filelock wrote tells it from
 /// the owner, as does the boot; the same start is the owner itself.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_number_that_was_given_again_is_no_owner() {
     let scene = Scene::new();
     let tool = &OWNED[0];
@@ -58,6 +63,7 @@ fn a_number_that_was_given_again_is_no_owner() {
 
 /// Where the record says which program made it, a number that lives is judged by what has it now.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_number_that_another_program_has_now_is_no_owner() {
     let scene = Scene::new();
     fs::copy("/bin/cat", scene.path("emacs")).expect("copy");
@@ -79,6 +85,7 @@ fn a_number_that_another_program_has_now_is_no_owner() {
 
 /// Dead here proves nothing there.
 #[test]
+#[cfg(target_os = "linux")]
 fn records_of_other_machines_and_namespaces_are_kept() {
     let scene = Scene::new();
     let (pid, here) = (dead_pid(&scene), host());
@@ -110,6 +117,7 @@ fn records_of_other_machines_and_namespaces_are_kept() {
 
 /// The number of a process in a container is one of its own.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_number_that_lives_in_another_namespace_is_kept() {
     if !have_namespaces() {
         return;
@@ -136,6 +144,7 @@ fn a_number_that_lives_in_another_namespace_is_kept() {
 
 /// From inside, nobody outside can be seen.
 #[test]
+#[cfg(target_os = "linux")]
 fn from_inside_a_namespace_no_number_is_dead() {
     if !have_namespaces() {
         return;
@@ -162,6 +171,7 @@ fn from_inside_a_namespace_no_number_is_dead() {
 
 /// Many daemons lock their PID file; then its content says nothing.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_file_that_the_kernel_has_locked_is_kept() {
     let scene = Scene::new();
     let pid = dead_pid(&scene);
@@ -189,6 +199,7 @@ fn a_file_that_the_kernel_has_locked_is_kept() {
 
 /// Whatever is not as the tool writes it is not the tool's, and nothing hangs or is swallowed.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_is_not_in_the_catalogue_is_kept() {
     let scene = Scene::new();
     let pid = dead_pid(&scene);
@@ -235,6 +246,7 @@ fn what_is_not_in_the_catalogue_is_kept() {
 
 /// A link or a second name leads to something of somebody else's; a directory has things in it.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_leads_elsewhere_or_holds_something_is_kept() {
     let scene = Scene::new();
     let pid = dead_pid(&scene);
@@ -266,6 +278,7 @@ fn what_leads_elsewhere_or_holds_something_is_kept() {
 
 /// What may not be read is not judged, and what may not be changed fails loudly.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_may_not_be_read_is_kept_and_what_may_not_be_removed_fails() {
     let scene = Scene::new();
     let pid = dead_pid(&scene);
@@ -312,6 +325,7 @@ const ANCHORS: &str = "node.lock write.lock .cargo-lock .package-cache .package-
 
 /// Byte by byte as before, whatever they contain and whatever is asked for.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_only_looks_like_a_lock_is_never_touched() {
     let scene = Scene::new();
     let pid = dead_pid(&scene);

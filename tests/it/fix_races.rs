@@ -2,11 +2,13 @@
 //! at every step: a live lock is never lost, and the next run finds everything as it should be.
 
 use std::fs::{self, File};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+#[cfg(target_os = "linux")]
 use crate::fix_tools::{
     OWNED, Print, assert_item, assert_no_aside, dead_pid, fix, fixed, host, soft_lock,
 };
@@ -33,6 +35,7 @@ fn stops() -> impl Iterator<Item = (&'static str, bool, Shape)> {
     all.filter(|(step, _, shape)| *step != "door-leased" || matches!(shape, Shape::File))
 }
 
+#[cfg(target_os = "linux")]
 impl Shape {
     fn path(self, scene: &Scene) -> PathBuf {
         scene.path(if matches!(self, Self::Link) { "SingletonLock" } else { "a.lock" })
@@ -64,6 +67,7 @@ impl Shape {
 }
 
 /// Starts `dbguard fix`, which stops at a step.
+#[cfg(target_os = "linux")]
 fn stopped_at(scene: &Scene, step: &str) -> Process {
     let mut process = fix(scene, &["."]).env("DBGUARD_TEST_STOP_AT", step).spawn();
     process.until_stopped();
@@ -98,6 +102,7 @@ fn finish(mut process: Process) {
 /// Whoever takes the lock at any step keeps it. A file that was replaced before it is under a lease
 /// is not even touched.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_lock_that_is_taken_at_any_step_is_never_removed() {
     if !have_hooks() {
         return;
@@ -128,6 +133,7 @@ fn a_lock_that_is_taken_at_any_step_is_never_removed() {
 
 /// The same by a real tool, which breaks what is stale by itself.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_real_tool_takes_its_lock_at_any_step() {
     let tool = &OWNED[0];
     if !have_hooks() || !tool.is_there(&Scene::new()) {
@@ -160,6 +166,7 @@ fn a_real_tool_takes_its_lock_at_any_step() {
 /// A daemon that opens its old PID file, locks it, and writes to it, at any step: it is never
 /// removed under him, and a second one is refused.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_pid_file_that_comes_to_life_in_place_stays() {
     if !have_hooks() || !have(&["python3"]) {
         return;
@@ -193,6 +200,7 @@ fn a_pid_file_that_comes_to_life_in_place_stays() {
 
 /// Names that others plant are not taken for what dbguard put aside.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_is_planted_under_our_name_harms_nobody() {
     let scene = Scene::new();
     let kept = ["Cargo.lock", "a.db-wal", "LOCK"];
@@ -216,6 +224,7 @@ fn what_is_planted_under_our_name_harms_nobody() {
 /// Killed at any step: nothing of it stays after the next run, which does what this one should have
 /// done.
 #[test]
+#[cfg(target_os = "linux")]
 fn killed_at_any_step_the_next_run_finishes() {
     if !have_hooks() {
         return;
@@ -241,6 +250,7 @@ fn killed_at_any_step_the_next_run_finishes() {
 
 /// Killed at any step, and then somebody takes the lock: he keeps it.
 #[test]
+#[cfg(target_os = "linux")]
 fn killed_at_any_step_whoever_comes_next_keeps_the_lock() {
     if !have_hooks() {
         return;
@@ -264,6 +274,7 @@ fn killed_at_any_step_whoever_comes_next_keeps_the_lock() {
 
 /// Killed between the rename that caught a live lock and the one that puts it back.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_live_lock_that_was_caught_by_one_who_was_killed_comes_back() {
     for shape in SHAPES {
         let scene = Scene::new();
@@ -280,6 +291,7 @@ fn a_live_lock_that_was_caught_by_one_who_was_killed_comes_back() {
 
 /// Every system call that changes something fails: it is said, and the next run finishes.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_fails_is_said_and_the_next_run_finishes() {
     if !have_hooks() {
         return;
@@ -350,6 +362,7 @@ const ROUNDS: usize = 100;
 /// Two at once over fifty stale locks, two hundred runs, while processes take one lock in turn and
 /// die with it: never two have it, nobody loses it, and whatever is stale goes once.
 #[test]
+#[cfg(target_os = "linux")]
 fn two_at_once_and_live_owners_never_meet() {
     if !have(&["python3"]) {
         return;
@@ -403,6 +416,7 @@ fn two_at_once_and_live_owners_never_meet() {
 
 /// The lock of a holder that starts while `fix` looks is his.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_holder_that_starts_between_the_list_and_the_look_is_live() {
     if !have_hooks() {
         return;

@@ -62,7 +62,7 @@ fn the_claim_of_a_command_that_runs_on_stays() {
     let (document, _) = fixed(&scene, &[]);
     let claim = scene.held("a.db").first().expect("it stays").clone();
     assert_done(&document, &claim, "live", "kept");
-    crate::process::signal_while(command, || true, rustix::process::Signal::KILL);
+    crate::process::signal_while(command, || true, crate::system::Signal::KILL);
     until("it is dead", || !crate::process::lives(command));
     let (document, _) = fixed(&scene, &[]);
     assert_done(&document, &claim, "stale", "removed");

@@ -3,14 +3,13 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 use crate::process::Process;
+use crate::system::Facts;
 use crate::scene::{Run, Scene, have, skip};
 
 /// What a tool is driven with, and what that has to have.
@@ -321,10 +320,7 @@ const MOST_BYTES: u64 = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Print {
     bytes: u64,
-    inode: u64,
-    mode: u32,
-    modified: (i64, i64),
-    links: u64,
+    facts: Facts,
     content: Vec<u8>,
 }
 
@@ -333,7 +329,7 @@ impl Print {
     pub fn of(path: &Path) -> Option<Self> {
         let facts = path.symlink_metadata().ok()?;
         let content = if facts.is_symlink() {
-            fs::read_link(path).ok()?.as_os_str().as_bytes().to_vec()
+            fs::read_link(path).ok()?.as_os_str().as_encoded_bytes().to_vec()
         } else if facts.is_dir() {
             crate::scene::names(path).into_iter().collect::<Vec<_>>().join("\n").into_bytes()
         } else if facts.is_file() {
@@ -348,10 +344,7 @@ impl Print {
         };
         Some(Self {
             bytes: facts.len(),
-            inode: facts.ino(),
-            mode: facts.mode(),
-            modified: (facts.mtime(), facts.mtime_nsec()),
-            links: facts.nlink(),
+            facts: Facts::of(&facts),
             content,
         })
     }
@@ -444,5 +437,5 @@ pub fn soft_lock(pid: u32) -> String {
 
 /// Returns the name of this machine.
 pub fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    dbguard::platform::host::host()
 }

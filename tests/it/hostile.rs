@@ -2,11 +2,13 @@
 
 use std::fs::{self, File};
 
+#[cfg(target_os = "linux")]
 use rustix::fs::{FlockOperation, flock};
 
 use crate::scene::Scene;
 
 /// Puts a live claim with this content at the head of the queue, where every newcomer reads it.
+#[cfg(target_os = "linux")]
 fn live_claim(scene: &Scene, folder: &str, name: &str, content: &[u8]) -> File {
     let path = scene.state("a.db", folder).join(name);
     fs::write(&path, content).expect("write the claim");
@@ -17,6 +19,7 @@ fn live_claim(scene: &Scene, folder: &str, name: &str, content: &[u8]) -> File {
 
 /// Hostile claims: wrong UTF-8, control characters, cut short, half a terabyte of nothing.
 #[test]
+#[cfg(target_os = "linux")]
 fn hostile_claims_are_read_without_harm() {
     let contents: [(&str, &[u8]); 7] = [
         ("empty", b""),
@@ -45,6 +48,7 @@ fn hostile_claims_are_read_without_harm() {
 
 /// A claim of a gigabyte is not read into memory.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_huge_claim_is_not_swallowed() {
     let scene = Scene::new();
     scene.make_state("a.db");
@@ -118,6 +122,7 @@ fn l6_a_spoilt_ticket_file_keeps_the_order_and_every_claim() {
 
 /// L6: a claim numbered at the end of the range is skipped, not overflowed.
 #[test]
+#[cfg(target_os = "linux")]
 fn l6_a_claim_with_the_last_number_does_not_overflow() {
     let scene = Scene::new();
     scene.make_state("a.db");

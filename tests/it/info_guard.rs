@@ -145,6 +145,7 @@ fn a_key_is_in_the_way_of_itself_and_of_the_whole() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_lock_that_may_not_be_looked_at_is_unknown() {
     let scene = Scene::new();
     scene.file("a.db", "");

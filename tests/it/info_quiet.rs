@@ -2,26 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::info_crew::{CONNECT, Client, have_foreign_duckdb, info};
 use crate::process::Process;
 use crate::scene::{Scene, have};
 use crate::sql_crew::{database, python};
+use crate::system::{Facts, changed};
 
 /// What is to stay as it is: times in nanoseconds, mode, content.
-pub type Trace = BTreeMap<PathBuf, (i64, i64, i64, i64, u32, Option<Vec<u8>>)>;
+pub type Trace = BTreeMap<PathBuf, (Facts, u128, Option<Vec<u8>>)>;
 
 fn trace(directory: &Path, found: &mut Trace) {
     for entry in fs::read_dir(directory).expect("it can be read") {
         let path = entry.expect("an entry").path();
         let facts = fs::symlink_metadata(&path).expect("it is there");
         let content = facts.is_file().then(|| fs::read(&path).expect("it can be read"));
-        let times = (facts.mtime(), facts.mtime_nsec(), facts.ctime(), facts.ctime_nsec());
-        let (modified, modified_ns, changed, changed_ns) = times;
-        let all = (modified, modified_ns, changed, changed_ns, facts.mode(), content);
-        found.insert(path.clone(), all);
+        found.insert(path.clone(), (Facts::of(&facts), changed(&facts), content));
         if facts.is_dir() {
             trace(&path, found);
         }

@@ -1,6 +1,7 @@
 //! `dbguard info` on directories and on error messages.
 
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use serde_json::Value;
@@ -31,6 +32,7 @@ fn found(scene: &Scene, words: &[&str]) -> Vec<(String, String)> {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn databases_are_found_by_what_they_contain() {
     if !have(&["sqlite3"]) {
         return;
@@ -92,6 +94,7 @@ fn a_directory_without_databases_is_an_empty_answer() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_directory_that_may_not_be_read_is_warned_of() {
     if !have(&["sqlite3"]) {
         return;
@@ -107,6 +110,7 @@ fn a_directory_that_may_not_be_read_is_warned_of() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_database_that_may_not_be_read_is_unknown_and_not_free() {
     if !have(&["sqlite3"]) {
         return;

@@ -1,6 +1,6 @@
 //! `dbguard info` on SQLite: every state of a real client, and what a second one then meets.
 
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::info_crew::{
     CONNECT, Client, assert_check, assert_does, first, hints, info, locks_of, seen, told,

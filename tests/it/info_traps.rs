@@ -1,6 +1,7 @@
 //! Answers of `dbguard info` that were wrong once, each with its story.
 
 use std::fs::{self, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::PermissionsExt;
 
 use crate::info_crew::{CONNECT, Client, assert_does, first, hints, info, seen, told};
@@ -30,6 +31,7 @@ fn whoever_waits_keeps_the_next_ones_out() {
 
 /// `info --check exclusive DIR && ./nightly.sh` ran the job although nothing had been looked at.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_directory_of_which_nothing_is_seen_is_no_yes() {
     let scene = Scene::new();
     info(&scene, &["-q", "--check", "exclusive", "."]).run().expect(1);
@@ -66,6 +68,7 @@ fn no_recovery_is_advised_that_destroys_the_log() {
 
 /// A hot journal that could not be read was called one of a transaction that has ended.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_journal_that_may_not_be_read_is_not_taken_for_harmless() {
     if !have(&["sqlite3"]) || !is_root() {
         skip("needs root, to be looked at by an ordinary user");
@@ -193,6 +196,7 @@ fn a_leveldb_is_known_without_its_lock_file() {
 
 /// What was not readable was decoded as if it were a plain file.
 #[test]
+#[cfg(target_os = "linux")]
 fn locks_on_a_file_that_may_not_be_read_mean_nothing() {
     if !have(&["python3", "sqlite3"]) || !is_root() {
         skip("needs root, to be looked at by an ordinary user");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use rustix::process::Signal;
+use crate::system::Signal;
 use serde_json::Value;
 
 use crate::lease_crew::{Lease, start_of, try_lock};
@@ -161,6 +161,7 @@ fn every_reason_for_nothing_to_release_has_its_own_message() {
 
 /// Nothing that ends a job or a session reaches the keeper, and nothing of it is kept busy.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_keeper_belongs_to_nobody() {
     let scene = Scene::new();
     let script = "trap '' TERM; exec 7>>other; \"$DBGUARD\" acquire a.db >token";
@@ -206,6 +207,7 @@ fn a_token_that_cannot_be_told_locks_nothing() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_acquire_that_waits_gives_up_as_exec_does() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);

@@ -1,12 +1,11 @@
 //! A lock that `dbguard acquire` took, for the tests of it.
 
-use std::fs;
-
-use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::process::{lives, signal_while, until};
 use crate::scene::{Run, Scene};
+use crate::system::Signal;
+pub use crate::system::start_of;
 
 /// A lock that `dbguard acquire` took; its keeper goes with the value.
 pub struct Lease {
@@ -67,12 +66,6 @@ impl Drop for Lease {
     fn drop(&mut self) {
         signal_while(self.keeper, || start_of(self.keeper) == Some(self.start), Signal::KILL);
     }
-}
-
-/// Returns when a process started; `None` if there is none.
-pub fn start_of(pid: u32) -> Option<u64> {
-    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    line.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
 }
 
 /// Asks for the lock without waiting.

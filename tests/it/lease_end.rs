@@ -1,9 +1,10 @@
 //! Each end of a lock that `dbguard acquire` took, and what those hear who joined it.
 
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, symlink};
 
-use rustix::process::Signal;
+use crate::system::Signal;
 use serde_json::Value;
 
 use crate::lease_crew::{Lease, start_of, try_lock};
@@ -161,7 +162,7 @@ fn a_keeper_that_dies_at_once_is_an_error() {
     let scene = Scene::new();
     let (mut acquire, keeper) = acquire_with_stopped_keeper(&scene);
     let end = handle_while(keeper, || process_state(keeper) == Some('T')).expect("it is stopped");
-    rustix::process::pidfd_send_signal(&end, Signal::KILL).expect("it is ours");
+    assert!(end.signal(Signal::KILL), "it is ours");
     acquire.wait().expect(71).says("cannot leave a process behind");
     scene.assert_free("a.db");
 }
@@ -184,6 +185,7 @@ fn acquire_with_stopped_keeper(scene: &Scene) -> (Process, u32) {
 
 /// What stands where the ends of leases are noted costs the reason, and nothing else.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_hostile_list_of_ends_is_survived() {
     let scene = Scene::new();
     scene.make_state("a.db");
@@ -218,6 +220,7 @@ fn a_hostile_list_of_ends_is_survived() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_list_of_ends_stays_short() {
     let scene = Scene::new();
     scene.make_state("a.db");

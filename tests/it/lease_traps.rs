@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::lease_crew::{Lease, start_of, try_lock};
 use crate::process::{process_state, until};
@@ -51,6 +51,7 @@ fn an_owner_that_ends_is_heard_of_whatever_signals_are_ignored() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_stray_signal_is_not_taken_for_the_end_of_the_owner() {
     let scene = Scene::new();
     let owner = scene.run("cat", [""; 0]).spawn_fed();

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::process::until;
 use crate::scene::{Scene, have};
@@ -54,6 +54,7 @@ fn s7_the_command_of_a_killed_joined_call_is_waited_for() {
 /// S2: a holder that waits for joined calls was interrupted by a signal that ends waits, took
 /// that for an answer, and unlocked.
 #[test]
+#[cfg(target_os = "linux")]
 fn s2_an_interruption_does_not_end_the_wait_for_joined_calls() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);

@@ -49,6 +49,7 @@ fn strangers_do_not_hide_descendants() {
 
 /// The command is reaped, so its number may be somebody else's: the living get the signal.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_signal_reaches_the_descendants_when_the_command_is_gone() {
     let scene = Scene::new();
     let script = "sh -c \"trap \\\"echo term >terms; exit\\\" TERM; echo up >daemon; \
@@ -59,7 +60,7 @@ fn a_signal_reaches_the_descendants_when_the_command_is_gone() {
     dbguard.until("shell and daemon run", both);
     let shell = scene.read("shell").trim().parse().expect("a number");
     until("the command is reaped", || crate::process::process_state(shell).is_none());
-    dbguard.signal(rustix::process::Signal::TERM);
+    dbguard.signal(crate::system::Signal::TERM);
     dbguard.wait().expect(4);
     assert_eq!(scene.read("terms"), "term\n");
 }
@@ -79,11 +80,12 @@ fn max_hold_counts_over_all_retries_and_pauses() {
 
 /// The next in line was taken for what the command left running.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_waiter_is_no_survivor() {
     let scene = Scene::new();
     let mut holder = scene.hold(["a.db"]);
     let waiter = scene.queue_up("a.db", &["-w", "inf"]);
-    holder.process.signal(rustix::process::Signal::TERM);
+    holder.process.signal(crate::system::Signal::TERM);
     holder.process.wait().expect(143).never_says("stays locked");
     waiter.end().expect(0);
 }

@@ -4,19 +4,14 @@
 //! process group, so that the drop can kill whoever is left in that group and nobody else.
 
 use std::fs;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
-    pidfd_send_signal, waitid,
-};
-
 use crate::scene::Scene;
+pub use crate::system::process_state;
+use crate::system::{self, Handle, Signal};
 
 /// How long anything may take before a test gives up on it; nothing passes by waiting this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,12 +40,6 @@ pub fn until(what: &str, condition: impl FnMut() -> bool) {
     assert!(comes_true(condition), "waited in vain: {what}");
 }
 
-/// Returns the state letter of a process: `R`, `S`, `T`, `Z`, ..; nothing if it is gone.
-pub fn process_state(pid: u32) -> Option<char> {
-    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    line.rsplit_once(") ")?.1.chars().next()
-}
-
 /// Tells whether a process runs, that is, neither is gone nor a zombie.
 pub fn lives(pid: u32) -> bool {
     !matches!(process_state(pid), None | Some('Z' | 'X'))
@@ -58,41 +47,16 @@ pub fn lives(pid: u32) -> bool {
 
 /// Sends a signal to a process that is not our child, if it is still the one that is meant.
 ///
-/// The number alone could belong to a stranger by now. A pidfd names one process for good; if
+/// The number alone could belong to a stranger by now. A handle names one process for good; if
 /// `is_meant` holds after it was opened and the process has not ended, the two are the same.
 pub fn signal_while(pid: u32, is_meant: impl Fn() -> bool, signal: Signal) -> bool {
-    let Some(handle) = handle_while(pid, is_meant) else {
-        return false;
-    };
-    pidfd_send_signal(&handle, signal).is_ok()
+    handle_while(pid, is_meant).is_some_and(|handle| handle.signal(signal))
 }
 
 /// Returns a handle of a process, if it is the one that is meant; see [`signal_while`].
-pub fn handle_while(pid: u32, is_meant: impl Fn() -> bool) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-    let watch = Watch(pidfd_open(pid, PidfdFlags::empty()).ok()?);
-    (is_meant() && !watch.ends_within(Duration::ZERO)).then_some(watch.0)
-}
-
-/// Sees the end of a process, without reaping it.
-#[derive(Debug)]
-pub struct Watch(OwnedFd);
-
-impl Watch {
-    /// Waits for the end for a while; returns whether it came.
-    pub fn ends_within(&self, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let timeout = Timespec::try_from(left).expect("a minute fits");
-            match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&timeout)) {
-                Ok(0) => return false,
-                Ok(_) => return true,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => panic!("poll: {error}"),
-            }
-        }
-    }
+pub fn handle_while(pid: u32, is_meant: impl Fn() -> bool) -> Option<Handle> {
+    let handle = Handle::open(pid)?;
+    (is_meant() && !handle.ends_within(Duration::ZERO)).then_some(handle)
 }
 
 /// How a process ended, and everything it said.
@@ -182,8 +146,7 @@ impl Ended {
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    pid: Pid,
-    ends: Watch,
+    handle: Handle,
     input: Option<ChildStdin>,
     words: String,
     stdout: PathBuf,
@@ -199,10 +162,9 @@ impl Process {
         stdout: PathBuf,
         stderr: PathBuf,
     ) -> Self {
-        let pid = Pid::from_child(&child);
-        let ends = Watch(pidfd_open(pid, PidfdFlags::empty()).expect("a pidfd of our child"));
+        let handle = Handle::of(&child);
         let input = child.stdin.take();
-        Self { child, pid, ends, input, words, stdout, stderr, scene }
+        Self { child, handle, input, words, stdout, stderr, scene }
     }
 
     /// Returns the process number.
@@ -237,7 +199,8 @@ impl Process {
 
     /// Sends a signal to the process itself.
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid, signal).expect("it is not reaped, so the number is its own");
+        // One that has ended already hears nothing.
+        self.handle.signal(signal);
     }
 
     /// Kills the process itself and returns once it is dead; what it started lives on.
@@ -299,13 +262,10 @@ impl Process {
     }
 
     fn ended(&self) -> Ended {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let status = waitid(WaitId::Pid(self.pid), options)
-            .expect("it is our child")
-            .expect("waitid without NOHANG returns a status");
+        let (code, signal) = system::end_of(&self.child);
         Ended {
-            code: status.exit_status(),
-            signal: status.terminating_signal(),
+            code,
+            signal,
             stdout: self.stdout(),
             stderr: self.stderr(),
             words: self.words.clone(),
@@ -315,22 +275,18 @@ impl Process {
 
     /// Waits for the end for a while; returns whether it came.
     pub fn ends_within(&self, patience: Duration) -> bool {
-        self.ends.ends_within(patience)
+        self.handle.ends_within(patience)
     }
 
     /// Returns a handle by which another thread can wait for the end.
-    pub fn watch(&self) -> Watch {
-        Watch(self.ends.0.try_clone().expect("a descriptor more"))
+    pub fn watch(&self) -> Handle {
+        self.handle.again()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // ESRCH cannot be (the leader is not reaped); EPERM means that it changed its user,
-        // and then it is the one that the tests made an ordinary user: root may kill it.
-        let _ = kill_process_group(self.pid, Signal::KILL);
-        // For one that has not become a group leader yet.
-        let _ = kill_process(self.pid, Signal::KILL);
+        system::kill_group(&self.child);
         // A zombie left behind by a failed wait would go with the test process itself.
         let _ = self.child.wait();
     }

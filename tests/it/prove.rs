@@ -1,6 +1,7 @@
 //! `dbguard test`: it proves what it says, and it can fail.
 
 use std::fs::{self, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -314,6 +315,7 @@ fn what_cannot_be_tested_is_refused() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn what_may_not_be_written_is_refused() {
     let scene = Scene::new();
     app(&scene);

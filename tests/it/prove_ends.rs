@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::process::{Process, until};
 use crate::prove::{SCRATCH, app, assert_clear, prove, scratch, tables};
+#[cfg(target_os = "linux")]
 use crate::pty::Terminal;
 use crate::scene::{Scene, have, names};
 
@@ -43,6 +44,7 @@ fn scratch_database(scene: &Scene) -> Option<String> {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_signal_ends_every_process_and_clears_up() {
     let scene = Scene::new();
     app(&scene);
@@ -66,6 +68,7 @@ fn a_signal_ends_every_process_and_clears_up() {
 /// Somebody holds the database, so the table cannot be dropped yet: whoever asks twice is not made
 /// to wait, and is told what is left.
 #[test]
+#[cfg(target_os = "linux")]
 fn asked_twice_it_does_not_wait_to_drop_its_table() {
     let scene = Scene::new();
     app(&scene);
@@ -86,6 +89,7 @@ fn asked_twice_it_does_not_wait_to_drop_its_table() {
 
 /// Ctrl-C reaches the test and all of its processes at once; the shell's loop stops, too.
 #[test]
+#[cfg(target_os = "linux")]
 fn ctrl_c_at_a_terminal_clears_up() {
     let scene = Scene::new();
     app(&scene);
@@ -105,6 +109,7 @@ fn ctrl_c_at_a_terminal_clears_up() {
 
 /// Only a program that dies by the signal ends a loop of the shell.
 #[test]
+#[cfg(target_os = "linux")]
 fn ctrl_c_ends_it_by_the_signal_itself() {
     if !have(&["python3"]) {
         return;

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::actor;
 use crate::intervals;
@@ -133,7 +134,7 @@ fn l9_a_writer_gets_in_within_two_holds_of_eight_reader_loops() {
         let is_writer = |name: &String| name.ends_with(".x");
         let done = || !starts("x").is_empty();
         writer.until("queued or done", || scene.queue("a.db").iter().any(is_writer) || done());
-        let queued = actor::now();
+        let queued = crate::system::now();
         writer.wait().expect(0);
         drop(end);
         let entered = *starts("x").first().expect("the writer has logged");
@@ -210,6 +211,7 @@ fn l1_two_stopped_waiters_are_passed_over_too() {
 /// D3, L1: a live claim whose owner never takes the lock (a script closed one of two inherited
 /// descriptors) holds nobody up for long. Here the test itself is that owner.
 #[test]
+#[cfg(target_os = "linux")]
 fn d3_a_live_claim_without_a_lock_is_passed_over() {
     let scene = Scene::new();
     scene.make_state("a.db");
@@ -252,6 +254,7 @@ fn l2_the_head_keeps_its_place_against_plain_flock_users() {
 
 /// L2: any signal that a waiter handles or ignores leaves the order alone.
 #[test]
+#[cfg(target_os = "linux")]
 fn l2_signals_that_do_not_end_a_waiter_do_not_cost_its_place() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
@@ -268,6 +271,7 @@ fn l2_signals_that_do_not_end_a_waiter_do_not_cost_its_place() {
 
 /// L3: whoever can read `ticket` can hold its lock for ever; that stops nobody for long.
 #[test]
+#[cfg(target_os = "linux")]
 fn l3_a_held_ticket_lock_does_not_stop_the_queue() {
     let scene = Scene::new();
     scene.make_state("a.db");
@@ -338,6 +342,7 @@ fn l5_a_newcomer_does_not_barge_past_the_head() {
 
 /// L10: nobody needs a lock on the statistics.
 #[test]
+#[cfg(target_os = "linux")]
 fn l10_a_locked_statistics_file_holds_nobody_up() {
     let scene = Scene::new();
     scene.make_state("a.db");

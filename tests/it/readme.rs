@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::PermissionsExt;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -241,6 +243,7 @@ const ANYWAY: &str = "#!/bin/sh\necho \"$0 $*\" >>ran\n";
 /// Everything that the recipes mention, and dbguard in PATH.
 struct Kitchen(Scene);
 
+#[cfg(target_os = "linux")]
 impl Kitchen {
     fn new() -> Self {
         let scene = Scene::new();
@@ -304,6 +307,7 @@ impl Kitchen {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_shell_recipes_run() {
     let Some(kitchen) = Kitchen::new().stocked() else {
         return;
@@ -328,6 +332,7 @@ fn the_shell_recipes_run() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_lines_for_cron_run() {
     let kitchen = Kitchen::new();
     kitchen.0.file("app.db", "");
@@ -345,6 +350,7 @@ fn the_lines_for_cron_run() {
 
 /// The recipes of make exclude each other, bare and inside a lock.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_recipes_of_make_take_turns() {
     if !have(&["make"]) {
         return;
@@ -361,6 +367,7 @@ fn the_recipes_of_make_take_turns() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_steps_for_ci_run() {
     let kitchen = Kitchen::new();
     kitchen.0.file("shared.db", "");
@@ -374,6 +381,7 @@ fn the_steps_for_ci_run() {
 
 /// A lock between steps that are shells of their own, and between the lines of one shell.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_steps_that_share_a_lock_run() {
     let kitchen = Kitchen::new();
     kitchen.0.file("shared.db", "");
@@ -397,6 +405,7 @@ fn the_steps_that_share_a_lock_run() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_python_programs_run() {
     let Some(kitchen) = Kitchen::new().stocked().filter(|_| have(&["python3"])) else {
         return;

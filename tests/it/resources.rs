@@ -2,9 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+#[cfg(target_os = "linux")]
 use std::os::unix::ffi::OsStrExt;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::symlink;
 
+#[cfg(target_os = "linux")]
 use rustix::fs::{FlockOperation, flock};
 
 use crate::scene::{Scene, names};
@@ -19,6 +22,7 @@ fn assert_meet(scene: &Scene, one: &[&str], other: &[&str], met: bool) {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn every_way_to_write_a_path_is_one_resource() {
     let scene = Scene::new();
     scene.file("sub/a.db", "");
@@ -140,6 +144,7 @@ fn hostile_file_names_stay_inside_the_state_directory() {
 
 /// A file name is bytes, not text.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_name_that_is_not_text_is_a_resource_like_any_other() {
     let scene = Scene::new();
     let words = |name| [OsStr::new("exec"), OsStr::new("-n"), name, "--".as_ref(), "true".as_ref()];
@@ -190,6 +195,7 @@ fn s9_a_lock_dir_is_refused_while_the_state_beside_the_file_is_in_use() {
 
 /// `--lock-file`: scripts move over one at a time while others still flock the old file.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_foreign_lock_file_is_shared_with_those_who_still_flock_it() {
     let scene = Scene::new();
     let lock = scene.file("job.lock", "");

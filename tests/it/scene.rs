@@ -7,19 +7,16 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::process::{Contender, Ended, Process, until};
-
-/// The user that stands in for "an ordinary user" when the tests run as root.
-const NOBODY: u32 = 65534;
+use crate::system;
+pub use crate::system::is_root;
 
 /// What a contender's command does: say that it runs, wait for our word, exit with its number.
 const ON_STAGE: &str = r#"echo $$ >"$0"; read code; exit "${code:-0}""#;
@@ -51,7 +48,7 @@ fn make_removable(directory: &Path) {
         return;
     }
     // Failure shows as a directory left behind.
-    let _ = fs::set_permissions(directory, Permissions::from_mode(0o755));
+    let _ = system::open_up(directory);
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         make_removable(&entry.path());
     }
@@ -136,6 +133,9 @@ impl Scene {
     ) -> Run {
         let mut command = Command::new(program);
         command.args(words).env_clear().current_dir(self.path(""));
+        for name in system::needed_variables() {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
         command.env("PATH", std::env::var_os("PATH").unwrap_or("/usr/bin:/bin".into()));
         command.env("HOME", self.0.root.join("home")).env("LC_ALL", "C").env("USER", "ana");
         command.env("DBGUARD", env!("CARGO_BIN_EXE_dbguard"));
@@ -212,9 +212,9 @@ fn list(directory: &Path, listing: &mut String) {
         let Ok(metadata) = fs::symlink_metadata(&path) else {
             continue;
         };
-        let mode = metadata.mode();
+        let mode = system::shown_mode(&metadata);
         let size = metadata.len();
-        writeln!(listing, "  {mode:06o} {size:>8} {}", path.display()).expect("a string grows");
+        writeln!(listing, "  {mode} {size:>8} {}", path.display()).expect("a string grows");
         if metadata.is_dir() {
             list(&path, listing);
         }
@@ -289,7 +289,7 @@ impl Run {
             }
         }
         command.current_dir(self.command.get_current_dir().expect("set by the scene"));
-        command.uid(NOBODY).gid(NOBODY);
+        system::be_ordinary(&mut command);
         self.command = command;
         self
     }
@@ -316,7 +316,7 @@ impl Run {
             }
         };
         if matches!(self.leads, Leads::Group) {
-            self.command.process_group(0);
+            system::lead_group(&mut self.command);
         }
         let words = format!("{:?}", self.command);
         let child = spawn(&mut self.command).unwrap_or_else(|error| panic!("{words}: {error}"));
@@ -353,14 +353,25 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
     result
 }
 
-/// Tells whether the tests run as root.
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 /// Says why a test, or a part of one, is not run; it then counts as passed.
+///
+/// Whoever counts them names a file in `DBGUARD_SKIPPED`: a line for each, its name and the reason.
 pub fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
+    let Some(list) = std::env::var_os("DBGUARD_SKIPPED") else { return };
+    let thread = std::thread::current();
+    let line = format!("{}\t{reason}\n", thread.name().unwrap_or("?"));
+    let mut list = File::options().create(true).append(true).open(list).expect("a list");
+    list.write_all(line.as_bytes()).expect("room in the list");
+}
+
+/// Whether Wine plays Windows here, and cannot do what the test asks; says so if it is so.
+pub fn wine_lacks(reason: &str) -> bool {
+    let is_wine = std::env::var_os("DBGUARD_UNDER_WINE").is_some();
+    if is_wine {
+        skip(reason);
+    }
+    is_wine
 }
 
 /// Returns whether every one of the tools works here, and says which does not.

@@ -120,7 +120,7 @@ fn a_crowd_with_killed_members_loses_no_acknowledged_update() {
 /// acknowledged and how many killed.
 fn killing(scene: &Scene, file: &str, threads: u64, times: usize) -> (usize, usize) {
     let (acknowledged, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let seed = crate::actor::now();
+    let seed = crate::system::now();
     println!("seed {seed}");
     thread::scope(|scope| {
         for number in 0..threads {

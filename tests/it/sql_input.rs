@@ -2,6 +2,7 @@
 //! and nothing is half-written in any of them.
 
 use std::fs::{self, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
@@ -53,6 +54,7 @@ fn what_is_no_database_is_refused_and_left_alone() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_damaged_or_newer_sqlite_file_is_refused_and_left_alone() {
     if !have(&["sqlite3"]) {
         return;
@@ -79,6 +81,7 @@ fn a_damaged_or_newer_sqlite_file_is_refused_and_left_alone() {
 
 /// A database that only newer versions may write to can still be read.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_file_that_only_a_newer_sqlite_may_write_is_read() {
     if !have(&["sqlite3"]) {
         return;
@@ -247,11 +250,13 @@ fn ordinary(scene: &Scene, words: &[&str]) -> Run {
     sql(scene, words).ordinary()
 }
 
+#[cfg(target_os = "linux")]
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn without_permission_to_write_reading_still_works() {
     if !have(&["sqlite3"]) {
         return;

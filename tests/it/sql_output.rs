@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use serde_json::json;
@@ -56,6 +57,7 @@ fn an_output_that_cannot_be_written_is_told() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_output_file_is_replaced_as_a_whole() {
     let scene = Scene::new();
     table(&scene);
@@ -81,6 +83,7 @@ fn an_output_file_is_replaced_as_a_whole() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_output_file_is_found_through_a_link_and_must_have_a_directory() {
     let scene = Scene::new();
     table(&scene);
@@ -101,6 +104,7 @@ fn an_output_file_is_found_through_a_link_and_must_have_a_directory() {
 
 /// The output must not be the database or what lies beside it: the rows would replace the data.
 #[test]
+#[cfg(target_os = "linux")]
 fn an_output_file_is_never_the_database() {
     if !have(&["sqlite3"]) {
         return;

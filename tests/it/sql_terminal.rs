@@ -1,7 +1,7 @@
 //! `dbguard sql` interrupted, by a person at a keyboard or by another process, and the line that
 //! shows how long it has run.
 
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::process::{Process, until};
 use crate::pty::Terminal;

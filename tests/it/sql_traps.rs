@@ -2,6 +2,7 @@
 
 use std::fs;
 
+#[cfg(target_os = "linux")]
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::scene::{Scene, have};
@@ -80,6 +81,7 @@ fn an_attached_file_that_is_computed_is_refused() {
 /// One file by two names is two locks to dbguard and one to its engine, which then waited for
 /// itself or, in DuckDB, wrote over itself.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_file_is_not_attached_to_itself() {
     let Some(scene) = sqlite() else { return };
     fs::hard_link(scene.path("a.db"), scene.path("hard.db")).expect("a link");
@@ -112,6 +114,7 @@ fn a_transaction_that_is_left_open_is_an_error() {
 
 /// While its rows waited for a reader that did not read, a batch kept its lock and heard nothing.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_slow_reader_holds_neither_the_lock_nor_the_signals() {
     let Some(scene) = sqlite() else { return };
     let many = "with recursive c(n) as (select 1 union all select n + 1 from c where n < 200000) \
@@ -148,6 +151,7 @@ fn a_slow_reader_holds_neither_the_lock_nor_the_signals() {
 
 /// Ctrl-C during SQLite's own wait was told as a deadline that had passed.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_signal_during_the_engines_own_wait_is_told_as_one() {
     let Some(scene) = sqlite() else { return };
     let _writer = Shell::doing(&scene, "a.db", "begin immediate;");

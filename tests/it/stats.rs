@@ -1,6 +1,7 @@
 //! `dbguard stats`: every grant is counted exactly once, and counting is never a reason to fail.
 
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::symlink;
 
 use serde_json::Value;
@@ -182,6 +183,7 @@ fn what_is_reset_is_forgotten() {
 
 /// Torn, foreign and hostile files: never trusted, never a reason to fail, never written through.
 #[test]
+#[cfg(target_os = "linux")]
 fn nothing_that_stands_in_its_place_does_any_harm() {
     let scene = Scene::new();
     scene.file("a.db", "");

@@ -2,10 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::ffi::OsStrExt;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::Path;
 
+#[cfg(target_os = "linux")]
 use rustix::fs::{Mode, OFlags, open};
 
 use crate::process::Ended;
@@ -52,6 +55,7 @@ fn fill(scene: &Scene) {
 
 /// `--output` took the place of whatever it named: a database, a device, a symbolic link.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_output_takes_the_place_of_a_plain_file_only() {
     let scene = scene(1);
     if have(&["sqlite3"]) {
@@ -145,6 +149,7 @@ fn a_reset_waits_for_one_who_folds() {
 /// One who had found the log before it was renamed away could open it after it was read, and write
 /// what nobody would read: the kernel has time between the two.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_log_that_is_being_added_is_not_written_to() {
     if !have_hooks() {
         return;
@@ -172,6 +177,7 @@ fn a_log_that_is_being_added_is_not_written_to() {
 /// Nothing was counted any more while something else stood in the place of a file, and one FIFO
 /// among the logs that were renamed away kept all others from being added.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_is_no_file_of_ours_is_replaced() {
     let scene = scene(1);
     let (log, mine) = (scene.state("a.db", "stats.log"), scene.file("mine.txt", "mine"));
@@ -202,6 +208,7 @@ fn what_is_no_file_of_ours_is_replaced() {
 
 /// One database that may not be read hid all others of its directory.
 #[test]
+#[cfg(target_os = "linux")]
 fn one_that_is_hidden_hides_no_other() {
     if !is_root() {
         return skip("needs two users");
@@ -222,6 +229,7 @@ fn one_that_is_hidden_hides_no_other() {
 /// Prometheus refuses a page with one series twice: a database that was named twice, and names
 /// that differ in bytes that are no text.
 #[test]
+#[cfg(target_os = "linux")]
 fn each_database_is_one_series() {
     let scene = scene(1);
     symlink("a.db", scene.path("link.db")).expect("a link");

@@ -2,6 +2,7 @@
 //! option must not name.
 
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::symlink;
 
 use crate::scene::{Run, Scene};
@@ -12,6 +13,7 @@ fn with(scene: &Scene, path: &str, words: &[&str]) -> Run {
 
 /// `--status-file a.db a.db` replaced the database with a few bytes of JSON.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_status_file_never_takes_the_place_of_a_database_or_its_parts() {
     let scene = Scene::new();
     scene.file("a.db", "rows");
@@ -39,6 +41,7 @@ fn a_status_file_never_takes_the_place_of_a_database_or_its_parts() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_status_file_through_a_link_is_written_where_the_link_points() {
     let scene = Scene::new();
     scene.file("there", "old");
@@ -69,6 +72,7 @@ fn a_status_file_without_a_directory_is_66_before_anything_is_locked() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_status_file_is_written_where_the_command_never_ran() {
     let scene = Scene::new();
     scene.file("broken", "#!/no/such/interpreter\n");

@@ -19,7 +19,7 @@ fn number_from(variable: &str, default: u64) -> u64 {
 }
 
 fn seed() -> u64 {
-    let seed = number_from("DBGUARD_STORM_SEED", crate::actor::now() % 1_000_000_007);
+    let seed = number_from("DBGUARD_STORM_SEED", crate::system::now() % 1_000_000_007);
     println!("storm: repeat with DBGUARD_STORM_SEED={seed}");
     seed
 }

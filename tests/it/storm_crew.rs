@@ -2,14 +2,13 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fs;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Signal, pidfd_send_signal};
+use crate::system::{Handle, Signal, children, is_of};
 
 use crate::actor;
 use crate::intervals::Mode;
@@ -242,7 +241,7 @@ impl<'plan> Storm<'plan> {
     /// behind it, and the storm is to see many hand-overs.
     fn harass(&self) {
         let mut dice = Dice::new(self.plan.seed);
-        let mut asleep: Vec<(Instant, OwnedFd)> = Vec::new();
+        let mut asleep: Vec<(Instant, Handle)> = Vec::new();
         while !self.over.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(2 + dice.below(20)));
             wake(&mut asleep, |due| due <= Instant::now());
@@ -250,9 +249,9 @@ impl<'plan> Storm<'plan> {
                 continue;
             };
             if dice.once_in(2) {
-                let killed = pidfd_send_signal(&victim, Signal::KILL).is_ok();
+                let killed = victim.signal(Signal::KILL);
                 self.tally.kills.fetch_add(usize::from(killed), Ordering::Relaxed);
-            } else if pidfd_send_signal(&victim, Signal::STOP).is_ok() {
+            } else if victim.signal(Signal::STOP) {
                 self.tally.stops.fetch_add(1, Ordering::Relaxed);
                 let long = dice.once_in(25);
                 let nap = if long { 2_500 } else { 5 + dice.below(150) };
@@ -263,7 +262,7 @@ impl<'plan> Storm<'plan> {
     }
 
     /// Picks a dbguard or flock of ours, or a process that one of them started.
-    fn victim(&self, dice: &mut Dice) -> Option<OwnedFd> {
+    fn victim(&self, dice: &mut Dice) -> Option<Handle> {
         let slot = dice.pick(&self.slots).lock().expect("no holder of a slot panics");
         let pid = slot.as_ref()?.pid();
         if dice.once_in(2) {
@@ -272,34 +271,18 @@ impl<'plan> Storm<'plan> {
         }
         let child = *children(pid).first()?;
         let victim = children(child).first().copied().filter(|_| dice.once_in(2)).unwrap_or(child);
-        handle_while(victim, || group_of(victim) == Some(pid))
+        handle_while(victim, || is_of(victim, pid))
     }
 }
 
 /// Lets those go on whose time has come.
-fn wake(asleep: &mut Vec<(Instant, OwnedFd)>, is_due: impl Fn(Instant) -> bool) {
+fn wake(asleep: &mut Vec<(Instant, Handle)>, is_due: impl Fn(Instant) -> bool) {
     asleep.retain(|(due, sleeper)| {
         let wakes = is_due(*due);
         if wakes {
             // It may have been killed in its sleep.
-            let _ = pidfd_send_signal(sleeper, Signal::CONT);
+            sleeper.signal(Signal::CONT);
         }
         !wakes
     });
-}
-
-fn children(pid: u32) -> Vec<u32> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    lists
-        .flat_map(|list| {
-            list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
-        })
-        .collect()
-}
-
-/// Returns the process group: whoever a worker's process started is in its group.
-fn group_of(pid: u32) -> Option<u32> {
-    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    line.rsplit_once(") ")?.1.split(' ').nth(2)?.parse().ok()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::process::{lives, until};
 use crate::scene::Scene;
@@ -109,6 +109,7 @@ fn d5_the_command_starts_with_the_signals_as_they_were() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn signals_are_forwarded_to_the_command() {
     let scene = Scene::new();
     for (name, signal) in [
@@ -132,6 +133,7 @@ fn signals_are_forwarded_to_the_command() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_command_ended_by_a_forwarded_signal_is_128_and_its_number() {
     let scene = Scene::new();
     let mut holder = scene.hold(["a.db"]);

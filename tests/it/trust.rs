@@ -1,9 +1,11 @@
 //! What on disk may be trusted (S11): owners, modes, planted links and special files.
 
 use std::fs::{self, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
+#[cfg(target_os = "linux")]
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::scene::{Scene, is_root, names, skip};
@@ -14,6 +16,7 @@ const STRANGER: u32 = 12_345;
 /// S11: a `.dbguard` of somebody untrusted could be swapped under our feet; refused, and the
 /// way out is named.
 #[test]
+#[cfg(target_os = "linux")]
 fn s11_a_state_directory_of_an_untrusted_owner_is_refused() {
     if !is_root() {
         return skip("needs root, to give a directory to somebody else");
@@ -31,6 +34,7 @@ fn s11_a_state_directory_of_an_untrusted_owner_is_refused() {
 
 /// S11: root's state is the database owner's, or the owner would be locked out by it.
 #[test]
+#[cfg(target_os = "linux")]
 fn s11_state_made_by_root_belongs_to_the_databases_owner() {
     if !is_root() {
         return skip("needs root");
@@ -50,6 +54,7 @@ fn s11_state_made_by_root_belongs_to_the_databases_owner() {
 
 /// S11: new state copies the mode of the directory, so whoever may use the database may queue.
 #[test]
+#[cfg(target_os = "linux")]
 fn s11_new_state_copies_the_mode_of_the_directory() {
     let scene = Scene::new();
     scene.file("data/a.db", "");
@@ -61,6 +66,7 @@ fn s11_new_state_copies_the_mode_of_the_directory() {
 
 /// S11: nothing inside `.dbguard` is followed through a symbolic link.
 #[test]
+#[cfg(target_os = "linux")]
 fn s11_planted_symlinks_are_not_followed() {
     for name in ["lock", "queue", "held", "fence", ""] {
         let scene = Scene::new();
@@ -86,6 +92,7 @@ fn s11_planted_symlinks_are_not_followed() {
 
 /// S11: `.dbguard` itself planted as a link.
 #[test]
+#[cfg(target_os = "linux")]
 fn s11_a_state_directory_that_is_a_symlink_is_refused() {
     let scene = Scene::new();
     fs::create_dir(scene.path("elsewhere")).expect("mkdir");
@@ -96,6 +103,7 @@ fn s11_a_state_directory_that_is_a_symlink_is_refused() {
 
 /// S11: a FIFO for a lock file must not block the open, nor be locked.
 #[test]
+#[cfg(target_os = "linux")]
 fn s11_a_fifo_for_a_lock_file_is_refused_at_once() {
     let scene = Scene::new();
     scene.make_state("a.db");

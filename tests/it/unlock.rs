@@ -1,9 +1,10 @@
 //! `dbguard unlock`: ends those who hold a database, all of them or nobody, and nobody else.
 
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::MetadataExt;
 
-use rustix::process::Signal;
+use crate::system::Signal;
 use serde_json::Value;
 
 use crate::info_crew::{CONNECT, Client};
@@ -76,6 +77,7 @@ fn without_a_terminal_and_without_yes_everybody_is_shown_and_nobody_is_ended() {
 
 /// TERM reaches the command once, by its dbguard, which gives the lock back and counts the grant.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_holder_hears_term_once_and_the_lock_is_given_back_in_order() {
     let scene = Scene::new();
     let (mut dbguard, command) = hold(&scene, &[], POLITE);
@@ -350,6 +352,7 @@ fn whoever_started_the_call_is_never_ended() {
 
 /// What a claim says aims at nobody: the innocent one that it names is not ended, its keeper is.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_lying_claim_ends_nobody_but_its_keeper() {
     let scene = Scene::new();
     scene.make_state("a.db");

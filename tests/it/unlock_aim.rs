@@ -2,10 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::io::Write;
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::info_crew::{CONNECT, Client};
 use crate::process::{Contender, lives, signal_while, until};
@@ -141,6 +142,7 @@ fn a_lock_with_a_second_name_is_not_unlocked() {
 
 /// Whoever may write to a claim can aim it at any process of its owner.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_dead_claim_that_others_may_write_to_proves_nothing() {
     let scene = Scene::new();
     let holder = left_behind(&scene);

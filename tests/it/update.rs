@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
+#[cfg(target_os = "linux")]
 use rustix::fs::XattrFlags;
 use sha2::Digest;
 
@@ -170,6 +172,7 @@ fn what_succeeds_and_prints_nothing_empties_the_file() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_command_that_fails_changes_nothing() {
     let scene = Scene::new();
     scene.file("a", "old\n");
@@ -189,6 +192,7 @@ fn a_command_that_fails_changes_nothing() {
 
 /// The new file has the mode, the owner and the attributes of the old one, whatever the umask is.
 #[test]
+#[cfg(target_os = "linux")]
 fn mode_owner_and_attributes_stay() {
     let scene = Scene::new();
     let path = scene.file("a", "old\n");
@@ -239,6 +243,7 @@ fn access_list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
 
 /// A list of the file stays; one that the directory gives to every new file is not added.
 #[test]
+#[cfg(target_os = "linux")]
 fn access_control_lists_stay_as_they_are() {
     const ACCESS: &str = "system.posix_acl_access";
     const ALL: u32 = u32::MAX;
@@ -265,6 +270,7 @@ fn access_control_lists_stay_as_they_are() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_symbolic_link_is_followed_and_stays() {
     let scene = Scene::new();
     scene.file("d/real", "old\n");
@@ -359,6 +365,7 @@ fn the_command_runs_under_the_lock_as_under_exec() {
 
 /// A hundred megabytes go through, and are hashed and copied, in little memory.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_big_file_takes_little_memory() {
     const MEGABYTES: usize = 100;
     const MOST_KIB: u64 = 16 << 10;

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::process::{Ended, Process, until};
 use crate::scene::{Run, Scene, have, have_hooks, is_root, skip};
@@ -105,6 +105,7 @@ fn a_batch_killed_between_its_renames_leaves_each_file_whole() {
 
 /// A signal that ends dbguard takes the temporary file along.
 #[test]
+#[cfg(target_os = "linux")]
 fn interrupted_at_any_step_it_leaves_nothing() {
     if !have_hooks() {
         return;
@@ -138,6 +139,7 @@ fn interrupted_at_any_step_it_leaves_nothing() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_signal_reaches_the_command_and_nothing_is_replaced() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
         for batch in [&[][..], &["--batch"]] {
@@ -157,6 +159,7 @@ fn a_signal_reaches_the_command_and_nothing_is_replaced() {
 
 /// What the command left running may still have something to say, as in `$(...)`.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_output_is_complete_when_the_last_writer_has_gone() {
     let script = "echo one; { read word <go; echo $word; } & ";
     let late = |scene: &Scene| {

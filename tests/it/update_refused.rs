@@ -1,6 +1,7 @@
 //! Files that `dbguard update` does not take, and what it says of permissions.
 
 use std::fs::{self, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::scene::{Run, Scene, have, is_root, skip};
@@ -84,6 +85,7 @@ fn a_database_is_refused_by_its_content() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_file_is_named_once_in_a_batch() {
     let scene = Scene::new();
     scene.file("a", "old\n");
@@ -118,6 +120,7 @@ fn a_batch_that_leaves_no_copy_replaces_nothing() {
 }
 
 /// Makes a directory that others may write to, with a file of root's.
+#[cfg(target_os = "linux")]
 fn shared(scene: &Scene, directory_mode: u32, mode: u32, group: u32) {
     scene.file("data/a", "old\n");
     fs::create_dir_all(scene.path("locks")).expect("mkdir");
@@ -137,6 +140,7 @@ fn ordinary(scene: &Scene, words: &[&str]) -> crate::process::Ended {
 
 /// What may not be written to is not replaced, though the directory would allow it.
 #[test]
+#[cfg(target_os = "linux")]
 fn permissions_of_file_and_directory_are_told() {
     for mode in [0o444, 0o200] {
         let scene = Scene::new();
@@ -157,6 +161,7 @@ fn permissions_of_file_and_directory_are_told() {
 
 /// Who cannot keep the owner or the group says so, and no permission grows by it.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_an_ordinary_user_cannot_keep_is_told() {
     if !is_root() {
         return skip("needs a file of another user");
@@ -178,6 +183,7 @@ fn what_an_ordinary_user_cannot_keep_is_told() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_rename_that_is_forbidden_is_explained() {
     if !is_root() {
         return skip("needs a file of another user");

@@ -2,6 +2,7 @@
 //! deals with what a killed update leaves.
 
 use std::fs::{self, File, Permissions};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use crate::process::{Ended, until};
@@ -49,6 +50,7 @@ fn copies_are_called_like_the_files() {
 /// Between the look at the copy and its opening, the owner of the directory put a link there: root
 /// gave him the file it led to.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_link_in_the_place_of_a_copy_gives_nothing_away() {
     if !have_hooks() {
         return;
@@ -139,6 +141,7 @@ fn a_copy_that_is_cleared_too_early_is_made_anew() {
 
 /// What `--output` leaves is of the same kind; what is open, or only looks like it, is not touched.
 #[test]
+#[cfg(target_os = "linux")]
 fn only_what_is_nobodys_is_cleared() {
     let scene = Scene::new();
     let (left, open) = (".dbguard-output-AbC123", ".dbguard-update-000000");
@@ -163,6 +166,7 @@ fn only_what_is_nobodys_is_cleared() {
 
 /// What another user is writing is nothing that could be proved, and no failure.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_others_write_is_left_to_them() {
     if !is_root() || !have_hooks() {
         return skip("needs two users and the hooks");

@@ -104,6 +104,7 @@ fn a_holder_whose_claim_is_cleared_at_once_has_died_all_the_same() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn who_stops_waiting_has_given_up_and_who_is_killed_has_died() {
     let scene = with_file();
     let holder = scene.hold(["a.db"]);
@@ -111,7 +112,7 @@ fn who_stops_waiting_has_given_up_and_who_is_killed_has_died() {
     let mut waiter = scene.queue_up("a.db", &["-w", "inf"]);
     let pid = waiter.process.pid();
     watcher.until_of("waiting", pid);
-    waiter.process.signal(rustix::process::Signal::TERM);
+    waiter.process.signal(crate::system::Signal::TERM);
     waiter.process.wait();
     let gave_up = watcher.until_of("gave_up", pid);
     assert!(gave_up["waited_ms"].is_u64(), "{gave_up}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rustix::process::Signal;
+use crate::system::Signal;
 use serde_json::Value;
 
 use crate::info_crew::Client;
@@ -123,6 +123,7 @@ fn what_a_dead_holder_left_is_cleared_and_told() {
 /// The path was passed on as text, with replacement characters: nothing was cleared, and the
 /// command was given the name of a file that is not there.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_name_that_is_no_text_is_cleared_and_passed_on_as_it_is() {
     use std::os::unix::ffi::OsStrExt;
 
@@ -147,6 +148,7 @@ fn a_name_that_is_no_text_is_cleared_and_passed_on_as_it_is() {
 
 /// Without `--fix` nothing is cleared, whoever dies.
 #[test]
+#[cfg(target_os = "linux")]
 fn without_fix_nothing_is_touched() {
     let scene = with_file();
     let mut watcher = Watcher::of(&scene, &["a.db"], "a.db");
@@ -202,6 +204,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_signal_ends_it_by_that_signal() {
     let scene = with_file();
     for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
@@ -213,6 +216,7 @@ fn a_signal_ends_it_by_that_signal() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn looking_changes_nothing() {
     if !have(&["sqlite3"]) {
         return;
@@ -252,6 +256,7 @@ fn bad_inputs_are_refused_with_a_reason() {
 
 /// State that a stranger owns is not believed; what cannot be seen is not free.
 #[test]
+#[cfg(target_os = "linux")]
 fn state_that_cannot_be_read_is_not_free() {
     if is_root() {
         crate::scene::skip("root reads everything");
@@ -272,6 +277,7 @@ fn state_that_cannot_be_read_is_not_free() {
 
 /// It was told as free: of a directory that may not be searched nothing was found that is held.
 #[test]
+#[cfg(target_os = "linux")]
 fn what_cannot_be_searched_is_not_free() {
     let scene = Scene::new();
     scene.file("deep/a.db", "");

@@ -1,6 +1,6 @@
 //! `dbguard watch` on a terminal: what is shown, what keys do, and that the terminal is given back.
 
-use rustix::process::Signal;
+use crate::system::Signal;
 
 use crate::process::{comes_true, process_state, until};
 use crate::pty::Terminal;

@@ -3,11 +3,12 @@
 use crate::scene::Scene;
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_interrupted_wait_names_the_signal_and_the_file() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
     let mut waiter = scene.queue_up("a.db", &["-w", "inf"]);
-    waiter.process.signal(rustix::process::Signal::TERM);
+    waiter.process.signal(crate::system::Signal::TERM);
     waiter.process.wait().expect(143).says("interrupted by SIGTERM while waiting for a.db");
     holder.end().expect(0);
 }
