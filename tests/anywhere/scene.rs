@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::thread;
@@ -172,7 +172,20 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     }
 }
 
-/// Whether Wine plays Windows here: whoever starts the tests under it says so.
-pub fn is_wine() -> bool {
-    env::var_os("DBGUARD_UNDER_WINE").is_some()
+/// Whether Wine plays Windows here, and cannot do what the test asks; says so if it is so.
+///
+/// Whoever starts the tests under Wine says so in `DBGUARD_UNDER_WINE`; who counts what is skipped
+/// names a file in `DBGUARD_SKIPPED`, which gets a line for each.
+pub fn wine_lacks(reason: &str) -> bool {
+    if env::var_os("DBGUARD_UNDER_WINE").is_none() {
+        return false;
+    }
+    println!("skipped: {reason}");
+    if let Some(list) = env::var_os("DBGUARD_SKIPPED") {
+        let mut list = fs::File::options().create(true).append(true).open(list).expect("a list");
+        let thread = thread::current();
+        let line = format!("{}\t{reason}\n", thread.name().unwrap_or("?"));
+        list.write_all(line.as_bytes()).expect("room in the list");
+    }
+    true
 }

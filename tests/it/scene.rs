@@ -354,14 +354,19 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
 }
 
 /// Says why a test, or a part of one, is not run; it then counts as passed.
-///
-/// Whoever counts them names a file in `DBGUARD_SKIPPED`: a line for each, its name and the reason.
 pub fn skip(reason: &str) {
+    let thread = std::thread::current();
+    skip_test(thread.name().unwrap_or("?"), reason);
+}
+
+/// Says of a test why it is not run.
+///
+/// Whoever counts them names a file in `DBGUARD_SKIPPED`, which gets a line for each.
+pub fn skip_test(name: &str, reason: &str) {
     eprintln!("skipped: {reason}");
     let Some(list) = std::env::var_os("DBGUARD_SKIPPED") else { return };
-    let thread = std::thread::current();
-    let line = format!("{}\t{reason}\n", thread.name().unwrap_or("?"));
     let mut list = File::options().create(true).append(true).open(list).expect("a list");
+    let line = format!("{name}\t{reason}\n");
     list.write_all(line.as_bytes()).expect("room in the list");
 }
 
