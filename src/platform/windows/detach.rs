@@ -299,7 +299,9 @@ fn create_once(
     // SAFETY: returns what this process was given, which stays open.
     let errors = unsafe { GetStdHandle(STD_ERROR_HANDLE) };
     let nothing = File::options().write(true).open(NOWHERE)?;
-    let errors = if is_open(errors) { errors } else { nothing.as_raw_handle() };
+    // One that cannot be inherited is of no use to it.
+    let has_errors = is_open(errors) && spawn::inheritable(errors, true).is_ok();
+    let errors = if has_errors { errors } else { nothing.as_raw_handle() };
     let lent = [input.as_raw_handle(), output.as_raw_handle(), errors];
     lent.iter().try_for_each(|handle| spawn::inheritable(*handle, true))?;
     let list = Heirlooms::new(&lent)?;
