@@ -25,6 +25,7 @@ pub mod process;
 pub mod programs;
 mod range;
 mod restart_manager;
+mod running;
 pub mod signals;
 mod snapshot;
 pub mod sniff;
