@@ -336,9 +336,9 @@ impl Seen {
     /// Whether somebody holds it still; where that cannot be told, somebody does. Of the look
     /// nothing stays locked, however long the file is kept open.
     pub fn is_live(&self) -> bool {
-        match platform::try_lock_shared(&self.file) {
+        match mark::try_lock_shared(&self.file) {
             // A lock that is not given back here would be taken for life by the next prober.
-            Ok(true) => platform::unlock(&self.file).is_err(),
+            Ok(true) => mark::unlock(&self.file).is_err(),
             Ok(false) | Err(_) => true,
         }
     }

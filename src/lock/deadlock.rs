@@ -12,7 +12,7 @@ use std::path::Path;
 use super::LockError;
 use super::ancestry::{ancestors, chain, is_closed};
 use super::claim::{ClaimId, Look, Record, Seen, Under, find_live, parse_held_name};
-use super::lockdir::{Ledger, LockDir};
+use super::lockdir::{Ledger, LockDir, STATE};
 use super::name::decode;
 use super::queue;
 use super::settle::Debt;
@@ -265,11 +265,10 @@ fn text(me: &Me<'_>, path: &[&Step]) -> String {
 
 /// Returns the database's path for a lock directory's, as far as the layout tells.
 fn database(place: &str) -> String {
-    match place.split_once("/.dbguard/") {
-        Some((parent, name)) => {
-            let name = name.split('/').next().unwrap_or(name);
-            format!("{parent}/{}", decode(name))
-        }
-        None => place.to_owned(),
-    }
+    let is_named = |one: &&Path| one.parent().and_then(Path::file_name) == Some(STATE.as_ref());
+    let database = Path::new(place).ancestors().find(is_named).and_then(|named| {
+        let name = decode(named.file_name()?.to_str()?);
+        Some(named.parent()?.parent()?.join(name).to_string_lossy().into_owned())
+    });
+    database.unwrap_or_else(|| place.to_owned())
 }

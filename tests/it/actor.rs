@@ -46,6 +46,12 @@ pub fn plain(path: &Path, ready: &Path) -> String {
     serde_json::json!(["plain", text(path), text(ready)]).to_string()
 }
 
+/// Returns the part of one who merely has a file open, and says so by making `ready`.
+pub fn opener(path: &Path, ready: &Path) -> String {
+    let text = |path: &Path| path.to_str().expect("the temp dir's path is text").to_owned();
+    serde_json::json!(["open", text(path), text(ready)]).to_string()
+}
+
 /// Returns the part of one who has a redb open, `"rw"` or `"ro"`, until input ends, or who fails.
 pub fn redb(path: &Path, mode: &str) -> String {
     let path = path.to_str().expect("the temp dir's path is text");
@@ -75,6 +81,11 @@ fn plays_the_part_in_its_environment() {
         ["plain", path, ready] => {
             let file = File::open(path).expect("the lock file opens");
             file.lock().expect("nobody holds it for long");
+            File::create(ready).expect("the scene is writable");
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("input ends");
+        }
+        ["open", path, ready] => {
+            let _open = File::open(path).expect("the file opens");
             File::create(ready).expect("the scene is writable");
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("input ends");
         }

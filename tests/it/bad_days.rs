@@ -1,6 +1,8 @@
 //! Bad input and bad days: each gets a clear error or recovers, and nothing is lost.
 
-use std::fs::{self, File, Permissions};
+use std::fs;
+#[cfg(target_os = "linux")]
+use std::fs::{File, Permissions};
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -8,7 +10,9 @@ use std::path::Path;
 #[cfg(target_os = "linux")]
 use rustix::fs::{FlockOperation, flock};
 
-use crate::scene::{Run, Scene, have_hooks, is_root};
+#[cfg(target_os = "linux")]
+use crate::scene::is_root;
+use crate::scene::{Run, Scene, have_hooks, is_wine};
 
 /// A run of `exec a.db` that writes `ran` when the command is started.
 fn touches(scene: &Scene) -> Run {
@@ -19,7 +23,7 @@ fn touches(scene: &Scene) -> Run {
 fn a_missing_directory_is_named() {
     let scene = Scene::new();
     let run = scene.dbguard(["exec", "no/such/a.db", "--", "true"]).run();
-    run.expect(66).says("no/such");
+    run.expect(66).says(&Path::new("no").join("such").display().to_string());
     assert!(!scene.path("no").exists());
 }
 
@@ -31,6 +35,10 @@ fn a_name_that_cannot_be_a_file_is_refused() {
     scene.dbguard(["exec", "a.db/x", "--", "true"]).run().expect_any(&[66, 73, 74]).says("a.db");
     let long = format!("{}.db", "x".repeat(250));
     scene.dbguard(["exec", &long, "--", "true"]).run().expect(0);
+    if is_wine() {
+        // Which finds no file of such a name, and no fault with it.
+        return;
+    }
     let endless = "y".repeat(5_000);
     let run = scene.dbguard(["exec", &endless, "--", "true"]).run();
     run.expect_any(&[64, 66, 73, 74]);
@@ -107,6 +115,7 @@ fn l11_a_full_disk_means_the_bare_kernel_lock() {
 /// A count that did not fit under `ulimit -f` ended dbguard with SIGXFSZ, after a command that had
 /// done well. The command itself meets the limit as ever.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_limit_on_the_size_of_files_costs_the_count_and_nothing_else() {
     let scene = Scene::new();
     scene.make_state("a.db");
@@ -148,6 +157,7 @@ fn a_full_descriptor_table_is_71() {
 
 /// The real limit: a handful of descriptors is enough, one is not, and nothing in between hangs.
 #[test]
+#[cfg(target_os = "linux")]
 fn any_limit_of_descriptors_runs_or_fails_cleanly() {
     let scene = Scene::new();
     for limit in 3..16 {
@@ -218,6 +228,7 @@ fn root_and_an_ordinary_user_share_a_lock() {
 
 /// A working directory that is gone, and an environment with nothing in it.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_bare_environment_is_enough() {
     let scene = Scene::new();
     let path = scene.path("a.db");
@@ -232,6 +243,7 @@ fn a_bare_environment_is_enough() {
 
 /// Closed standard descriptors: ours must not take their numbers and be written into.
 #[test]
+#[cfg(target_os = "linux")]
 fn closed_standard_descriptors_do_no_harm() {
     let scene = Scene::new();
     for closed in ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"] {

@@ -1,11 +1,12 @@
 //! What the tests of `dbguard fix` share.
 
+use std::path::Path;
+
 use serde_json::Value;
 
-use crate::info_crew::{CONNECT, Client};
 use crate::process::Ended;
 use crate::scene::{Run, Scene};
-use crate::sql_crew::{database, document};
+use crate::sql_crew::{Shell, database, document};
 
 /// Prepares `dbguard fix WORDS`.
 pub fn fix(scene: &Scene, words: &[&str]) -> Run {
@@ -26,7 +27,7 @@ pub fn fixed(scene: &Scene, words: &[&str]) -> (Value, Option<i32>) {
 pub fn item(document: &Value, name: &str) -> Value {
     let items = document["items"].as_array().expect("a list");
     let is_it = |item: &&Value| {
-        item["path"].as_str().is_some_and(|path| path.ends_with(&format!("/{name}")))
+        item["path"].as_str().is_some_and(|path| Path::new(path).ends_with(name))
     };
     items.iter().find(is_it).unwrap_or_else(|| panic!("{name}: {document:#}")).clone()
 }
@@ -46,28 +47,19 @@ pub fn leave_journal(scene: &Scene) {
         "delete",
         "CREATE TABLE t(n); CREATE INDEX i ON t(n); INSERT INTO t VALUES(1);",
     );
-    let mut client = Client::doing(
-        scene,
-        &format!(
-            "{CONNECT}\ndb.execute('pragma cache_size=5')\ndb.execute('begin')\n\
-             [db.execute('insert into t values(?)', ('x' * 900,)) for _ in range(2000)]"
-        ),
-    );
-    client.process().kill();
+    let rows = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 2000) \
+                INSERT INTO t SELECT printf('%.900c', 'x') FROM r;";
+    Shell::doing(scene, "a.db", &format!("PRAGMA cache_size=5; BEGIN; {rows}")).kill();
     assert!(scene.path("a.db-journal").exists());
 }
 
 /// Leaves a write-ahead log with all that `a.db` holds: a table and 100 rows.
 pub fn leave_log(scene: &Scene) {
-    let mut client = Client::doing(
-        scene,
-        &format!(
-            "{CONNECT}\ndb.execute('pragma journal_mode=wal')\n\
-             db.execute('pragma wal_autocheckpoint=0')\ndb.execute('create table t(n)')\n\
-             [db.execute('insert into t values(?)', (n,)) for n in range(100)]"
-        ),
+    let rows: String = (0..100).map(|n| format!("INSERT INTO t VALUES({n});")).collect();
+    let script = format!(
+        "PRAGMA journal_mode=wal; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(n); {rows}"
     );
-    client.process().kill();
+    Shell::doing(scene, "a.db", &script).kill();
     assert!(scene.path("a.db-wal").exists());
 }
 

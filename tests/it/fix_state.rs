@@ -7,7 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::fix_crew::{assert_done, fix, fixed};
 use crate::process::until;
-use crate::scene::{Scene, have, have_hooks};
+use crate::scene::{Scene, is_wine};
+#[cfg(target_os = "linux")]
+use crate::scene::have_hooks;
+use crate::system::set_modified;
 
 /// Makes everything in a directory look as if it had been used so long ago.
 fn age(path: &Path, by: Duration) {
@@ -17,8 +20,7 @@ fn age(path: &Path, by: Duration) {
             age(&entry.expect("an entry").path(), by);
         }
     }
-    let file = fs::File::open(path).expect("it opens");
-    file.set_modified(then).expect("it is ours");
+    set_modified(path, then).expect("it is ours");
 }
 
 const DAYS: Duration = Duration::from_secs(3 * 24 * 60 * 60);
@@ -51,6 +53,7 @@ fn the_claims_of_the_dead_go_and_those_of_the_living_stay() {
 
 /// The command of a killed dbguard holds the lock on; its claim stays.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_claim_of_a_command_that_runs_on_stays() {
     let scene = Scene::new();
     scene.file("a.db", "");
@@ -81,6 +84,7 @@ fn the_lock_of_a_database_that_exists_is_never_removed() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_lock_of_a_database_that_is_gone_goes_after_a_day() {
     let scene = Scene::new();
     for name in ["gone.db", "mutex", "Big Name.db", "used.db"] {
@@ -106,12 +110,27 @@ fn the_lock_of_a_database_that_is_gone_goes_after_a_day() {
     assert!(!scene.path(".dbguard").exists(), "{}", scene.describe());
 }
 
+/// A directory with an open file in it is not renamed on Windows, so that no lock is removed: its
+/// claims go, and it stays. So it does where the system does not tell who has it open.
+#[test]
+#[cfg(windows)]
+fn the_lock_of_a_database_that_is_gone_stays_on_windows() {
+    let scene = Scene::new();
+    scene.make_state("gone.db");
+    let holder = scene.hold(["gone.db"]);
+    scene.queue_up("gone.db", &[]).process.kill();
+    holder.end().expect(0);
+    age(&scene.path(".dbguard"), DAYS);
+    let (document, code) = fixed(&scene, &[]);
+    assert_done(&document, "gone.db", "live", "kept");
+    assert_eq!((code, scene.queue("gone.db").len()), (Some(0), 0));
+    assert!(scene.state("gone.db", "lock").exists());
+    scene.assert_free("gone.db");
+}
+
 /// Whoever has the lock, or merely has it open, keeps it.
 #[test]
 fn a_lock_that_is_held_or_open_stays() {
-    if !have(&["flock", "sh"]) {
-        return;
-    }
     let scene = Scene::new();
     scene.make_state("gone.db");
     let lock = scene.state("gone.db", "lock");
@@ -121,20 +140,22 @@ fn a_lock_that_is_held_or_open_stays() {
     assert!(lock.exists());
     holder.close_input();
     holder.wait();
-    let mut opener = scene.shell("exec 9<.dbguard/gone.db/lock; : >up; read line").spawn_fed();
-    opener.until("it is open", || scene.path("up").exists());
+    let mut opener = scene.opener(&lock);
     let (document, code) = fixed(&scene, &[]);
     assert_done(&document, "gone.db", "live", "kept");
     assert!(lock.exists() && code == Some(0));
     opener.close_input();
     opener.wait();
-    fix(&scene, &[]).run().expect(0);
-    assert!(!scene.path(".dbguard").exists());
+    if cfg!(target_os = "linux") {
+        fix(&scene, &[]).run().expect(0);
+        assert!(!scene.path(".dbguard").exists());
+    }
 }
 
 /// Somebody opens the lock between the proof and the removal: then everything is put back, or he
 /// makes a new one; never do two hold it.
 #[test]
+#[cfg(target_os = "linux")]
 fn whoever_comes_while_a_lock_is_removed_gets_it() {
     if !have_hooks() {
         return;
@@ -161,6 +182,7 @@ fn whoever_comes_while_a_lock_is_removed_gets_it() {
 
 /// Killed at any step, or refused by the system: the next run finishes, and the lock works.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_removal_that_is_cut_short_is_finished_by_the_next() {
     if !have_hooks() {
         return;
@@ -195,17 +217,22 @@ fn acquirers_and_cleaners_do_not_meet() {
     let scene = Scene::new();
     scene.file("count", "0\n");
     let turn = "read n <count; echo $((n + 1)) >count";
+    // Processes are started a hundred times slower under Wine.
+    let turns = if is_wine() { "1 2" } else { "1 2 3 4 5 6 7 8 9 10" };
     let worker = format!(
-        "for i in 1 2 3 4 5 6 7 8 9 10; do \"$DBGUARD\" exec -w 60 name -- sh -c '{turn}' || exit 1; \
+        "for i in {turns}; do \"$DBGUARD\" exec -w 60 name -- sh -c '{turn}' || exit 1; \
          touch -d '3 days ago' .dbguard/name .dbguard/name/* 2>/dev/null; done; :"
     );
-    let cleaner = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do \"$DBGUARD\" fix -q >/dev/null || exit 1; done";
+    let cleaner = format!(
+        "for i in {turns} {turns}; do \"$DBGUARD\" fix -q >/dev/null || exit 1; done"
+    );
     let mut all: Vec<_> = (0..6).map(|_| scene.shell(&worker).spawn()).collect();
-    all.extend((0..2).map(|_| scene.shell(cleaner).spawn()));
+    all.extend((0..2).map(|_| scene.shell(&cleaner).spawn()));
     for process in &mut all {
         process.wait().expect(0);
     }
-    assert_eq!(scene.read("count"), "60\n");
+    let all = 6 * turns.split(' ').count();
+    assert_eq!(scene.read("count").trim(), all.to_string());
 }
 
 /// A directory that is not ours, or holds what is not ours, is left alone.

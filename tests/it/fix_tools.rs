@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::process::Process;
-use crate::system::Facts;
-use crate::scene::{Run, Scene, have, skip};
+use crate::scene::{Run, Scene, have, is_root, is_wine, skip};
+use crate::system::{Facts, set_modified};
 
 /// What a tool is driven with, and what that has to have.
 pub enum Host {
@@ -170,6 +170,7 @@ pub const OWNED: [Tool; 11] = [
 ];
 
 /// Those of which only the age is known.
+#[cfg_attr(windows, expect(dead_code, reason = "none of them is asked about on Windows"))]
 pub const AGEING: [Tool; 5] = [
     Tool {
         format: "proper-lockfile",
@@ -372,8 +373,7 @@ pub fn tree(scene: &Scene) -> Tree {
 
 /// Sets when something was written last.
 pub fn age(path: &Path, age: Duration) {
-    let entry = File::open(path).expect("it is there");
-    entry.set_modified(SystemTime::now() - age).expect("it is ours");
+    set_modified(path, SystemTime::now() - age).expect("it is ours");
 }
 
 /// Prepares `dbguard fix --json`.
@@ -433,6 +433,11 @@ pub fn dead_pid(scene: &Scene) -> u32 {
 /// Writes what Python's filelock writes for a process, with no start.
 pub fn soft_lock(pid: u32) -> String {
     format!("{pid}\n{}\n", host())
+}
+
+/// Whether everybody who has a file open is seen, others' processes included.
+pub fn all_openers_are_seen() -> bool {
+    if cfg!(windows) { !is_wine() } else { is_root() }
 }
 
 /// Returns the name of this machine.

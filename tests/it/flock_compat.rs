@@ -1,6 +1,11 @@
 //! What hands that know flock(1) type, and one test for each difference from it.
 
-use crate::scene::{Scene, have};
+use std::fs::File;
+use std::path::Path;
+
+use crate::scene::Scene;
+#[cfg(target_os = "linux")]
+use crate::scene::have;
 
 /// A holder of `a.db` and a run that meets it.
 fn refused(words: &[&str], code: i32) {
@@ -51,6 +56,7 @@ fn the_command_can_be_one_string_for_the_shell() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn close_does_not_hand_the_lock_to_the_commands_children() {
     let scene = Scene::new();
     let script = "exec 3<&0; sh -c 'echo up >daemon; read word <&3' & \
@@ -63,6 +69,7 @@ fn close_does_not_hand_the_lock_to_the_commands_children() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_descriptor_is_unlocked_with_u() {
     if !have(&["flock"]) {
         return;
@@ -120,7 +127,7 @@ fn difference_messages_on_standard_error() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
     holder.until_recorded(&scene, "a.db");
-    let run = scene.dbguard(["exec", "-n", "a.db", "--", "echo", "x"]).run().expect(75);
+    let run = scene.dbguard(["exec", "-n", "a.db", "--", "printf", "x"]).run().expect(75);
     run.answers("").says("dbguard: a.db").says(&holder.command_pid().to_string());
     let quiet = scene.dbguard(["exec", "-q", "-n", "a.db", "--", "true"]).run().expect(75);
     assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.describe());
@@ -131,11 +138,31 @@ fn difference_messages_on_standard_error() {
 /// database engine never meets it; flock cooperates through `dbguard path`.
 #[test]
 fn difference_the_place_of_the_lock_file() {
+    let scene = Scene::new();
+    scene.file("a.db", "");
+    let holder = scene.hold(["a.db"]);
+    let is_free = |path: &Path| File::open(path).expect("it is there").try_lock().is_ok();
+    assert!(is_free(&scene.path("a.db")));
+    let told = scene.dbguard(["path", "a.db"]).run().expect(0).stdout;
+    let lock = Path::new(told.trim());
+    assert!(!is_free(lock));
+    holder.end().expect(0);
+    assert!(is_free(lock));
+    let mut other = scene.plain_flock(lock);
+    scene.dbguard(["wait", "-w", "0", "a.db"]).run().expect(75);
+    other.close_input();
+    other.wait().expect(0);
+    cooperates_with_flock(&scene);
+}
+
+#[cfg(windows)]
+fn cooperates_with_flock(_scene: &Scene) {}
+
+#[cfg(target_os = "linux")]
+fn cooperates_with_flock(scene: &Scene) {
     if !have(&["flock"]) {
         return;
     }
-    let scene = Scene::new();
-    scene.file("a.db", "");
     let holder = scene.hold(["a.db"]);
     scene.run("flock", ["-n", "a.db", "true"]).run().expect(0);
     let cooperates = "flock -n -E 9 \"$(\"$DBGUARD\" path a.db)\" true";
@@ -175,17 +202,19 @@ fn difference_names() {
 #[test]
 fn difference_daemons() {
     let scene = Scene::new();
-    let script = "exec 3<&0; sh -c 'echo up >daemon; read word <&3' & \
-                  until test -s daemon; do :; done";
-    let run = scene.dbguard(["exec", "a.db", "--", "sh", "-c", script]);
-    let mut dbguard = run.spawn_fed();
+    // It outlives this test only until its group is killed.
+    let script = "sh -c 'echo $$ >daemon; sleep 600' & until test -s daemon; do :; done";
+    let mut dbguard = scene.dbguard(["exec", "a.db", "--", "sh", "-c", script]).spawn();
     dbguard.wait().expect(0);
     scene.dbguard(["exec", "-n", "a.db", "--", "true"]).run().expect(0);
-    dbguard.close_input();
+    let daemon = scene.read("daemon").trim().parse().expect("a number");
+    assert!(crate::process::lives(daemon));
+    crate::process::signal_while(daemon, || true, crate::system::Signal::KILL);
 }
 
 /// A plain flock user who holds the lock has no claim; the kernel's table names it.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_plain_flock_holder_is_named() {
     if !have(&["flock"]) {
         return;

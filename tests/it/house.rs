@@ -84,6 +84,13 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Returns the path below the package, with `/` on every system.
+fn name_of(path: &Path) -> String {
+    let below = path.strip_prefix(root()).expect("below it");
+    let parts = below.components().map(|part| part.as_os_str().to_string_lossy());
+    parts.collect::<Vec<_>>().join("/")
+}
+
 /// Returns the texts below some directories of the package.
 fn sources(directories: &[&str]) -> Vec<Source> {
     let mut found = Vec::new();
@@ -92,7 +99,7 @@ fn sources(directories: &[&str]) -> Vec<Source> {
     }
     found.sort();
     let source = |path: PathBuf| Source {
-        name: path.strip_prefix(root()).expect("below it").to_string_lossy().into_owned(),
+        name: name_of(&path),
         text: fs::read_to_string(&path).expect("source is text"),
     };
     found.into_iter().map(source).collect()

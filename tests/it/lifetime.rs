@@ -1,22 +1,29 @@
 //! How long a lock is held and whose processes count: descendants, limits, survivors.
 
-use crate::process::{lives, until};
+use crate::process::lives;
+#[cfg(target_os = "linux")]
+use crate::process::until;
 use crate::scene::{Run, Scene};
 
-/// Runs a shell script that becomes `exec OPTIONS a.db` after `before`.
+/// Runs a shell script that becomes `exec OPTIONS a.db` after `before`; on Windows, where nothing
+/// becomes another program, it runs it.
 fn behind(scene: &Scene, before: &str, options: &str, script: &str) -> Run {
-    let script = format!("{before} exec \"$DBGUARD\" exec {options} a.db -- sh -c '{script}'");
-    scene.shell(&script)
+    let becomes = if cfg!(windows) { "" } else { "exec" };
+    let call = format!("\"$DBGUARD\" exec {options} a.db -- sh -c '{script}'");
+    scene.shell(&format!("{before} {becomes} {call}"))
 }
+
+/// Starts somebody with a child of his own, whose number is then in `stranger`.
+const STRANGER: &str =
+    "sh -c 'echo $$ >stranger; sleep 600' & until test -s stranger; do :; done;";
 
 /// A shell's process substitutions are children of the dbguard that it becomes; they wait for
 /// the end of its output, so waiting for them never ended.
 #[test]
 fn hold_descendants_does_not_wait_for_what_was_there_before() {
     let scene = Scene::new();
-    let before = "{ sleep 600 & echo $! >stranger; wait; } & until test -s stranger; do :; done;";
     // Its handle kills the whole group when it goes.
-    let mut dbguard = behind(&scene, before, "--hold-descendants", "exit 4").spawn();
+    let mut dbguard = behind(&scene, STRANGER, "--hold-descendants", "exit 4").spawn();
     dbguard.wait().expect(4);
     let stranger = scene.read("stranger").trim().parse().expect("a number");
     assert!(lives(stranger));
@@ -25,8 +32,7 @@ fn hold_descendants_does_not_wait_for_what_was_there_before() {
 #[test]
 fn max_hold_spares_what_was_there_before() {
     let scene = Scene::new();
-    let before = "sleep 600 & echo $! >stranger;";
-    let mut dbguard = behind(&scene, before, "--max-hold 0.2s", "sleep 600").spawn();
+    let mut dbguard = behind(&scene, STRANGER, "--max-hold 0.2s", "sleep 600").spawn();
     dbguard.wait().expect(123);
     let stranger = scene.read("stranger").trim().parse().expect("a number");
     assert!(lives(stranger));
@@ -37,7 +43,8 @@ fn max_hold_spares_what_was_there_before() {
 #[test]
 fn strangers_do_not_hide_descendants() {
     let scene = Scene::new();
-    let script = "(echo up >daemon; until test -e go; do read w <tick; done) & exit 4";
+    let script = "sh -c \"echo up >daemon; until test -e go; do read w <tick; done\" & \
+                  until test -s daemon; do :; done; exit 4";
     scene.file("tick", "\n");
     let mut dbguard = behind(&scene, "sleep 600 &", "--hold-descendants", script).spawn();
     dbguard.until("the daemon runs", || !scene.read("daemon").is_empty());
@@ -91,6 +98,7 @@ fn a_waiter_is_no_survivor() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_survivor_is_named_and_a_reader_beside_it_is_not() {
     let scene = Scene::new();
     let reader = scene.hold(["-s", "a.db"]);

@@ -21,6 +21,7 @@
 //! | `fix_locks` | locks that real tools left are cleared by `dbguard fix`, live ones are not |
 //! | `fix_proof` | what is no proof is left alone by `dbguard fix`, and what is no lock always |
 //! | `fix_races` | `dbguard fix` against live tools, against itself, killed and failing at every step |
+//! | `fix_crowd` | `dbguard fix` twice at once, among processes that take and lose locks all the time |
 //! | `fix_state` | `dbguard fix` on dbguard's own state, racing those who use it |
 //! | `elsewhere` | what is not asked on other systems is named, with its reason |
 //! | `generated` | the checked-in completions and manual pages are what the program generates |
@@ -96,6 +97,8 @@ mod deadlock;
 mod elsewhere;
 mod exclusion;
 mod fix_crew;
+#[cfg(target_os = "linux")]
+mod fix_crowd;
 mod fix_databases;
 mod fix_locks;
 mod fix_proof;
@@ -122,6 +125,7 @@ mod lease;
 mod lease_crew;
 mod lease_end;
 mod lease_traps;
+#[cfg(target_os = "linux")]
 mod leftovers;
 mod lifetime;
 mod native;

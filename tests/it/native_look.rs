@@ -3,13 +3,18 @@
 //! The shell runs as a child, because a process's own fcntl locks are not foreign to it. A test
 //! that needs it prints why it is skipped where there is none.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
+#[cfg(target_os = "linux")]
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use dbguard::native::{Engine, Want};
+use dbguard::platform::NOWHERE;
 use dbguard::probe::{Busy, look};
+
+use crate::scene::{skip, wine_lacks};
 
 const ROLLBACK: Engine = Engine::Sqlite { wal: false };
 const WAL: Engine = Engine::Sqlite { wal: true };
@@ -22,7 +27,7 @@ impl Scratch {
         let unique = format!("dbguard-look-{}-{name}", std::process::id());
         let directory = std::env::temp_dir().join(unique);
         fs::create_dir_all(&directory).expect("the temporary directory is writable");
-        Self(directory.canonicalize().expect("it was just made"))
+        Self(dbguard::platform::canonical(&directory).expect("it was just made"))
     }
 
     fn file(&self, name: &str, content: &[u8]) -> PathBuf {
@@ -50,7 +55,7 @@ impl Shell {
     /// Starts a shell on a database, or says why the test is skipped.
     fn open(database: &Path) -> Option<Self> {
         let started = Command::new("sqlite3")
-            .args(["-init", "/dev/null"])
+            .args(["-init", NOWHERE])
             .arg(database)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,7 +64,7 @@ impl Shell {
         let mut child = match started {
             Ok(child) => child,
             Err(error) => {
-                eprintln!("skipped: no sqlite3 shell here: {error}");
+                skip(&format!("`sqlite3` is not installed: {error}"));
                 return None;
             }
         };
@@ -119,7 +124,7 @@ fn what_is_missing_or_no_database_is_free() {
     let scratch = Scratch::new("missing");
     assert_seen(&scratch.0.join("absent.db"), Engine::Unknown, Want::Exclusive, None);
     assert_seen(&scratch.0, Engine::Unknown, Want::Exclusive, None);
-    assert_seen(Path::new("/dev/null"), Engine::Unknown, Want::Exclusive, None);
+    assert_seen(Path::new(NOWHERE), Engine::Unknown, Want::Exclusive, None);
     let notes = scratch.file("notes.txt", b"nothing to lock");
     assert_seen(&notes, Engine::Unknown, Want::Exclusive, None);
     let empty = scratch.file("empty.db", b"");
@@ -145,14 +150,20 @@ fn a_rollback_reader_stops_writers_only() {
     };
     shell.run("BEGIN; SELECT count(*) FROM t;");
     assert_seen(&path, ROLLBACK, Want::Shared, None);
-    let busy = assert_seen(&path, ROLLBACK, Want::Exclusive, Some(shell.pid()));
-    assert_eq!(busy.map(|busy| busy.file), Some(path.clone()));
+    // A shared lock shows nowhere on Windows.
+    if cfg!(target_os = "linux") {
+        let busy = assert_seen(&path, ROLLBACK, Want::Exclusive, Some(shell.pid()));
+        assert_eq!(busy.map(|busy| busy.file), Some(path.clone()));
+    }
     shell.run("COMMIT;");
     assert_seen(&path, ROLLBACK, Want::Exclusive, None);
 }
 
 #[test]
 fn a_rollback_writer_stops_writers_and_lets_readers_in() {
+    if wine_lacks("reads that a lock on bytes refuses") {
+        return;
+    }
     let scratch = Scratch::new("rollback-writer");
     let Some((path, mut shell)) = database(&scratch, "delete") else {
         return;
@@ -164,6 +175,9 @@ fn a_rollback_writer_stops_writers_and_lets_readers_in() {
 
 #[test]
 fn an_exclusive_rollback_transaction_stops_everybody() {
+    if wine_lacks("reads that a lock on bytes refuses") {
+        return;
+    }
     let scratch = Scratch::new("rollback-exclusive");
     let Some((path, mut shell)) = database(&scratch, "delete") else {
         return;
@@ -175,6 +189,9 @@ fn an_exclusive_rollback_transaction_stops_everybody() {
 
 #[test]
 fn a_commit_that_waits_for_a_reader_stops_new_readers() {
+    if wine_lacks("reads that a lock on bytes refuses") {
+        return;
+    }
     let scratch = Scratch::new("rollback-pending");
     let Some((path, mut writer)) = database(&scratch, "delete") else {
         return;
@@ -194,6 +211,9 @@ fn a_commit_that_waits_for_a_reader_stops_new_readers() {
 
 #[test]
 fn a_database_being_created_is_seen_while_it_is_still_empty() {
+    if wine_lacks("reads that a lock on bytes refuses") {
+        return;
+    }
     let scratch = Scratch::new("creating");
     let path = scratch.file("new.db", b"");
     let Some(mut shell) = Shell::open(&path) else {
@@ -228,6 +248,9 @@ fn a_wal_reader_stops_nobody() {
 
 #[test]
 fn a_wal_writer_stops_writers_only() {
+    if wine_lacks("reads that a lock on bytes refuses") {
+        return;
+    }
     let scratch = Scratch::new("wal-writer");
     let Some((path, mut shell)) = database(&scratch, "wal") else {
         return;
@@ -240,6 +263,9 @@ fn a_wal_writer_stops_writers_only() {
 
 #[test]
 fn a_wal_connection_in_exclusive_mode_stops_everybody() {
+    if wine_lacks("reads that a lock on bytes refuses") {
+        return;
+    }
     let scratch = Scratch::new("wal-exclusive");
     let Some((path, mut shell)) = database(&scratch, "wal") else {
         return;
@@ -277,6 +303,7 @@ fn looking_makes_no_transaction_fail() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_flock_of_bbolt_is_seen_and_readers_share_it() {
     let scratch = Scratch::new("bbolt");
     let mut head = vec![0; 8];
@@ -300,6 +327,7 @@ fn the_flock_of_bbolt_is_seen_and_readers_share_it() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_flock_of_redb_is_seen() {
     let scratch = Scratch::new("redb");
     let path = scratch.file("a.redb", b"redb\x1a\x0a\xa9\x0d\x0a\x05");
@@ -321,6 +349,7 @@ fn a_free_database_directory_is_recognised() {
 
 /// Holds an fcntl lock on the whole of a file, as DuckDB, LevelDB and RocksDB do, until it is
 /// dropped; `None`, with the reason printed, where there is no python3.
+#[cfg(target_os = "linux")]
 fn python_holder(path: &Path, operation: &str) -> Option<Shell> {
     let script = format!(
         "import fcntl, sys\nfile = open(sys.argv[1], 'r+b')\n\
@@ -333,7 +362,7 @@ fn python_holder(path: &Path, operation: &str) -> Option<Shell> {
         .stdout(Stdio::piped())
         .spawn();
     let Ok(mut child) = started else {
-        eprintln!("skipped: no python3 here");
+        skip("`python3` is not installed");
         return None;
     };
     let input = child.stdin.take().expect("it is piped");
@@ -345,6 +374,7 @@ fn python_holder(path: &Path, operation: &str) -> Option<Shell> {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_open_duckdb_is_seen_and_readers_share_it() {
     let scratch = Scratch::new("duckdb");
     let path = scratch.file("a.duckdb", b"\0\0\0\0\0\0\0\0DUCK\x40\0\0\0\0\0\0\0");
@@ -361,6 +391,7 @@ fn an_open_duckdb_is_seen_and_readers_share_it() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_open_leveldb_is_seen() {
     let scratch = Scratch::new("leveldb");
     scratch.file("CURRENT", b"MANIFEST-000002\n");
@@ -373,6 +404,7 @@ fn an_open_leveldb_is_seen() {
 }
 
 /// A lock file as LMDB writes it, with `thread` as the owner of the write mutex.
+#[cfg(target_os = "linux")]
 fn lmdb_lock_file(thread: u32) -> Vec<u8> {
     let mut content = vec![0; 8192];
     content[..4].copy_from_slice(&0xBEEF_C0DEu32.to_ne_bytes());
@@ -382,6 +414,7 @@ fn lmdb_lock_file(thread: u32) -> Vec<u8> {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_lmdb_writer_counts_only_while_the_environment_is_open() {
     let scratch = Scratch::new("lmdb");
     scratch.file("data.mdb", b"");

@@ -26,6 +26,7 @@ pub mod programs;
 mod range;
 pub mod reach;
 mod restart_manager;
+mod running;
 pub mod signals;
 mod snapshot;
 pub mod sniff;

@@ -1,13 +1,13 @@
 //! Linux: pidfds, process groups and `/proc`.
 
-use std::fs::{self, Metadata, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
@@ -166,6 +166,14 @@ impl Facts {
 pub fn changed(metadata: &Metadata) -> u128 {
     let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
     u128::from(seconds.unsigned_abs()) * 1_000_000_000 + u128::from(nanoseconds.unsigned_abs())
+}
+
+/// Sets when a file or a directory was written last.
+///
+/// # Errors
+/// It may not be opened, or is somebody else's.
+pub fn set_modified(path: &Path, time: SystemTime) -> io::Result<()> {
+    File::open(path)?.set_modified(time)
 }
 
 /// Gives back the permissions that a test took from a directory.

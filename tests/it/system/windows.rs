@@ -3,16 +3,17 @@
 //! There are no signals: KILL ends a process by `TerminateProcess`, STOP and CONT suspend and
 //! resume its threads. There is nothing else to send.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::windows::fs::MetadataExt;
+use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use windows_sys::Win32::Foundation::{FILETIME, INVALID_HANDLE_VALUE, WAIT_OBJECT_0};
+use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_BACKUP_SEMANTICS, FILE_WRITE_ATTRIBUTES};
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
     TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
@@ -246,6 +247,17 @@ impl Facts {
 /// Returns when a file was written last, which is all that is known.
 pub fn changed(metadata: &Metadata) -> u128 {
     u128::from(metadata.last_write_time())
+}
+
+/// Sets when a file or a directory was written last.
+///
+/// # Errors
+/// It may not be opened.
+pub fn set_modified(path: &Path, time: SystemTime) -> io::Result<()> {
+    let mut how = File::options();
+    // Directories are opened with this flag alone.
+    how.access_mode(FILE_WRITE_ATTRIBUTES).custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
+    how.open(path)?.set_modified(time)
 }
 
 /// Nothing is taken from a directory here.
