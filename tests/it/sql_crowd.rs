@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::process::Process;
 use crate::scene::{Run, Scene, have};
-use crate::sql_crew::{ask, assert_sound, database, have_duckdb, python, sql};
+use crate::sql_crew::{Foreigner, ask, assert_sound, database, have_duckdb, python, sql};
 use crate::storm_crew::Dice;
 
 /// A worker: one dbguard after another; prints how many of its updates were acknowledged, and
@@ -32,23 +32,6 @@ fn work(scene: &Scene, file: &str, workers: usize, times: usize) -> usize {
     done
 }
 
-/// A foreign writer in SQLite. Without a busy timeout it is refused now and then; it counts only
-/// what went through.
-const FOREIGNER: &str = "import sqlite3, os, sys, time\n\
-    db = sqlite3.connect('a.db', timeout=float(sys.argv[2]), isolation_level=None)\n\
-    done = 0\n\
-    while not os.path.exists('stop'):\n\
-    \ttry:\n\
-    \t\tdb.execute('begin immediate')\n\
-    \t\tdb.execute('update foreign_' + sys.argv[1] + ' set n = n + 1')\n\
-    \t\tdb.execute('commit')\n\
-    \t\tdone += 1\n\
-    \texcept sqlite3.OperationalError as error:\n\
-    \t\tif 'locked' not in str(error): raise\n\
-    \t\tif db.in_transaction: db.execute('rollback')\n\
-    \ttime.sleep(0.05)\n\
-    print(done)\n";
-
 /// Makes a counter for the crowd and one for each of two foreigners.
 fn counters(scene: &Scene, journal: &str) {
     let table = |name: &str| format!("create table {name} (n); insert into {name} values (0);");
@@ -57,19 +40,19 @@ fn counters(scene: &Scene, journal: &str) {
 }
 
 /// Starts two foreign writers: one that waits politely, and one that gives up at once.
-fn foreigners(scene: &Scene) -> [Process; 2] {
-    scene.file("foreign.py", FOREIGNER);
-    [("1", "60"), ("2", "0")]
-        .map(|(name, timeout)| scene.run("python3", ["foreign.py", name, timeout]).spawn())
+fn foreigners(scene: &Scene) -> [Foreigner; 2] {
+    [("1", "60000"), ("2", "0")].map(|(name, wait)| {
+        let change = format!("update foreign_{name} set n = n + 1");
+        Foreigner::doing(scene, "a.db", wait, &[&change], Duration::from_millis(50))
+    })
 }
 
 /// Ends the foreign writers and proves that all they had acknowledged is there.
-fn end_foreigners(scene: &Scene, foreigners: [Process; 2]) {
-    scene.file("stop", "");
-    for (mut foreigner, name) in foreigners.into_iter().zip(["1", "2"]) {
-        let done = foreigner.wait().expect(0).stdout.trim().to_owned();
+fn end_foreigners(scene: &Scene, foreigners: [Foreigner; 2]) {
+    for (foreigner, name) in foreigners.into_iter().zip(["1", "2"]) {
+        let done = foreigner.end();
         let found = ask(scene, "a.db", &format!("select n from foreign_{name}"));
-        assert_eq!(found, done, "updates of foreign writer {name}");
+        assert_eq!(found, done.to_string(), "updates of foreign writer {name}");
         println!("foreign writer {name}: {done} updates");
     }
 }
@@ -77,7 +60,7 @@ fn end_foreigners(scene: &Scene, foreigners: [Process; 2]) {
 /// One hundred processes with fifty updates each give five thousand.
 #[test]
 fn a_hundred_processes_lose_no_update_among_foreign_writers() {
-    if !have(&["sqlite3", "python3"]) {
+    if !have(&["sqlite3"]) {
         return;
     }
     for journal in ["delete", "wal"] {
@@ -98,7 +81,7 @@ fn a_hundred_processes_lose_no_update_among_foreign_writers() {
 /// acknowledged is there, and at most one more for each that was killed.
 #[test]
 fn a_crowd_with_killed_members_loses_no_acknowledged_update() {
-    if !have(&["sqlite3", "python3"]) {
+    if !have(&["sqlite3"]) {
         return;
     }
     for journal in ["delete", "wal"] {

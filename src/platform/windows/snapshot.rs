@@ -1,11 +1,12 @@
-//! All processes at one moment.
+//! All processes, or threads, at one moment.
 
 use std::collections::HashMap;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
-    CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
+    CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW,
+    TH32CS_SNAPPROCESS, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
 };
 use windows_sys::Win32::System::Threading::PROCESS_QUERY_LIMITED_INFORMATION;
 
@@ -33,13 +34,7 @@ pub(super) fn processes() -> Vec<(u32, ProcessStat)> {
 
 /// Returns the numbers of all processes and of who started them.
 fn pairs() -> Vec<(u32, u32)> {
-    // SAFETY: no pointers are involved.
-    let snapshot = unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0) };
-    if snapshot == INVALID_HANDLE_VALUE {
-        return Vec::new();
-    }
-    // SAFETY: the call succeeded, so the handle is open and ours.
-    let snapshot = unsafe { OwnedHandle::from_raw_handle(snapshot) };
+    let Some(snapshot) = snapshot(TH32CS_SNAPPROCESS) else { return Vec::new() };
     let mut entry =
         PROCESSENTRY32W { dwSize: nt::size_of_u32::<PROCESSENTRY32W>(), ..Default::default() };
     let mut found = Vec::new();
@@ -53,4 +48,29 @@ fn pairs() -> Vec<(u32, u32)> {
         more = unsafe { Process32NextW(snapshot.as_raw_handle(), &raw mut entry) };
     }
     found
+}
+
+/// Returns the numbers of a process's threads.
+pub(super) fn threads(pid: u32) -> Vec<u32> {
+    let Some(snapshot) = snapshot(TH32CS_SNAPTHREAD) else { return Vec::new() };
+    let mut entry =
+        THREADENTRY32 { dwSize: nt::size_of_u32::<THREADENTRY32>(), ..Default::default() };
+    let mut found = Vec::new();
+    // SAFETY: the handle is open; the structure is ours and says how long it is.
+    let mut more = unsafe { Thread32First(snapshot.as_raw_handle(), &raw mut entry) };
+    while more != 0 {
+        if entry.th32OwnerProcessID == pid {
+            found.push(entry.th32ThreadID);
+        }
+        // SAFETY: as above.
+        more = unsafe { Thread32Next(snapshot.as_raw_handle(), &raw mut entry) };
+    }
+    found
+}
+
+fn snapshot(of: u32) -> Option<OwnedHandle> {
+    // SAFETY: no pointers are involved.
+    let snapshot = unsafe { CreateToolhelp32Snapshot(of, 0) };
+    // SAFETY: the call succeeded, so the handle is open and ours.
+    (snapshot != INVALID_HANDLE_VALUE).then(|| unsafe { OwnedHandle::from_raw_handle(snapshot) })
 }
