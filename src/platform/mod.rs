@@ -16,7 +16,7 @@
 //! | processes | [`process`], [`portrait`], [`Liveness`] |
 //! | the beginning of the process | [`entry`] |
 //! | starting a command | [`programs`], [`spawn`] |
-//! | a process that stays behind | [`detach`] |
+//! | a process that stays behind | [`detach`], [`reach`] |
 //! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`], [`lock_watch`] |
 //! | who merely has a file open | [`openers`] |
 //! | that nobody has a file open | [`lease`] |
@@ -61,7 +61,7 @@ pub use unix::{
         Lent, NOWHERE, lend, make_new, make_temporary, make_temporary_directory, open_to_append,
         open_to_sync, sync_directory,
     },
-    host, mark, programs, signals, sniff, spawn, steps, trial,
+    host, mark, programs, reach, signals, sniff, spawn, steps, trial,
 };
 
 #[cfg(target_os = "linux")]
@@ -100,7 +100,7 @@ pub use windows::{
         open_to_sync, sync_directory,
     },
     held_locks, holders, host, lease, lock_table, lock_watch, mark, openers, portrait, process,
-    programs, signals, sniff, spawn, steps, trial,
+    programs, reach, signals, sniff, spawn, steps, trial,
 };
 
 #[cfg(target_os = "freebsd")]

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `exclusion` | two conflicting holders never run together, and nobody waits for the dead |
 //! | `commands` | what a command is given, and what its end comes to |
+//! | `leases` | `acquire` and `release`: a lock between the steps of a script |
+//! | `watching`, `proving`, `unlocking` | `watch`, `test` and `unlock` do their work |
 //! | `verbs` | `sql`, `info`, `fix` and the others do their work |
 //! | `names` | long, foreign and odd names of files |
 //! | `windows` | what is promised on Windows alone |
@@ -15,8 +17,12 @@
 mod actor;
 mod commands;
 mod exclusion;
+mod leases;
 mod names;
+mod proving;
 mod scene;
+mod unlocking;
 mod verbs;
+mod watching;
 #[cfg(windows)]
 mod windows;

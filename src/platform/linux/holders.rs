@@ -24,6 +24,9 @@ pub use crate::platform::answers::Holder;
 /// kernel's `proc_ns.h`), which is the only one whose lock table leaves nothing out.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
+/// Whether the system lists the locks that others hold.
+pub const ARE_LISTED: bool = true;
+
 /// Whether a mutex that processes share has the number of the thread that has it, as futexes do.
 pub const MUTEXES_NAME_THREADS: bool = true;
 

@@ -13,6 +13,11 @@ pub fn user() -> u32 {
     getuid().as_raw()
 }
 
+/// Returns what to do to run something as somebody who may do more.
+pub fn as_root(command: &str) -> String {
+    format!("type: sudo {command}")
+}
+
 /// Returns the host's name.
 pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

@@ -73,6 +73,11 @@ pub fn user_name(user: u32) -> String {
     name.filter(|_| user == self::user()).unwrap_or_else(|| user.to_string())
 }
 
+/// Returns what to do to run something as somebody who may do more.
+pub fn as_root(command: &str) -> String {
+    format!("as an administrator, type: {command}")
+}
+
 /// Returns the host's name.
 pub fn host() -> String {
     let name = text(|buffer, length| {

@@ -24,6 +24,7 @@ pub mod portrait;
 pub mod process;
 pub mod programs;
 mod range;
+pub mod reach;
 mod restart_manager;
 pub mod signals;
 mod snapshot;

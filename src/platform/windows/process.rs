@@ -290,16 +290,20 @@ pub fn try_reap(pid: u32) -> bool {
 
 /// A living process, to be waited for. Its number cannot be reused while this is held.
 #[derive(Debug)]
-pub struct ProcessHandle(OwnedHandle);
+pub struct ProcessHandle {
+    process: OwnedHandle,
+    /// Whether it may be ended.
+    is_ours: bool,
+}
 
 impl ProcessHandle {
     /// Opens the process with this number.
     pub fn open(pid: u32) -> io::Result<Self> {
         match open(pid, ASK | PROCESS_TERMINATE) {
             Err(error) if error.raw_os_error() == Some(ERROR_ACCESS_DENIED.cast_signed()) => {
-                open(pid, ASK).map(Self)
+                open(pid, ASK).map(|process| Self { process, is_ours: false })
             }
-            opened => opened.map(Self),
+            opened => opened.map(|process| Self { process, is_ours: true }),
         }
     }
 
@@ -311,7 +315,8 @@ impl ProcessHandle {
         match Self::open(pid) {
             Err(error) if liveness_of_refused(&error) == Liveness::Gone => Ok(None),
             opened => {
-                let is_it = |one: &Self| times(&one.0).is_some_and(|times| times.start == start);
+                let is_it =
+                    |one: &Self| times(&one.process).is_some_and(|times| times.start == start);
                 Ok(Some(opened?).filter(|one| is_it(one) && !one.has_ended()))
             }
         }
@@ -319,7 +324,7 @@ impl ProcessHandle {
 
     /// Whether the process has ended.
     pub fn has_ended(&self) -> bool {
-        has_ended(&self.0)
+        has_ended(&self.process)
     }
 
     /// Sends a signal to the process; `false` if it has ended.
@@ -334,14 +339,15 @@ impl ProcessHandle {
             return Ok(false);
         }
         match signal {
-            SIGTERM | SIGKILL => terminate(&self.0, signal).map(|()| true),
+            _ if !self.is_ours => Err(io::ErrorKind::PermissionDenied.into()),
+            SIGTERM | SIGKILL => terminate(&self.process, signal).map(|()| true),
             _ => Ok(true),
         }
     }
 
     /// Blocks until the process has ended or the time is up. `true` if it has ended.
     pub fn wait(&self, limit: Duration) -> io::Result<bool> {
-        wait_for(&self.0, Some(limit))
+        wait_for(&self.process, Some(limit))
     }
 }
 
