@@ -280,7 +280,7 @@ fn batches_that_attach_each_others_files_do_not_deadlock() {
     let swap = |file: &str, other: &str| {
         let text =
             format!("attach '{other}' as o; update o.c set n = n + 1; update c set n = n + 1");
-        sql(&scene, &["-w", "50", file, &text]).spawn()
+        sql(&scene, &["-q", "-w", "50", file, &text]).spawn()
     };
     let pairs = (0..10).map(|_| [swap("a.db", "b.db"), swap("b.db", "a.db")]);
     let pairs: Vec<_> = pairs.collect();

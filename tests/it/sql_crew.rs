@@ -1,7 +1,10 @@
 //! What the tests of `dbguard sql` share: databases, and programs that know nothing of dbguard.
 
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -25,11 +28,12 @@ pub fn database(scene: &Scene, file: &str, journal: &str, script: &str) {
     scene.run("sqlite3", ["-bail", file, &script]).run().expect(0);
 }
 
-/// Returns what the sqlite3 shell answers, ends trimmed.
+/// Returns what the sqlite3 shell answers, ends trimmed, with the ends of lines that Unix has.
 #[track_caller]
 pub fn ask(scene: &Scene, file: &str, query: &str) -> String {
     let words = ["-bail", "-cmd", ".timeout 60000", file, query];
-    scene.run("sqlite3", words).run().expect(0).stdout.trim().to_owned()
+    let answer = scene.run("sqlite3", words).run().expect(0).stdout;
+    answer.trim().replace("\r\n", "\n")
 }
 
 /// Returns everything that a SQLite database holds, as SQL.
@@ -127,6 +131,54 @@ impl Shell {
     pub fn leave(mut self) {
         self.process.close_input();
         self.process.wait().expect(0);
+    }
+}
+
+/// A sqlite3 shell that does the same again and again.
+pub struct Foreigner {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Ended>,
+}
+
+impl Foreigner {
+    /// Starts one that waits for others so many milliseconds, goes through some statements in
+    /// turns, and pauses after each of them; returns when the first has run.
+    pub fn doing(scene: &Scene, file: &str, wait: &str, turn: &[&str], pause: Duration) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let wait = format!(".timeout {wait}");
+        let words = ["-cmd", ".changes on", "-cmd", &wait, file];
+        let mut process = scene.run("sqlite3", words).spawn_fed();
+        // Little of what is so long lies in the pipe when it is to stop.
+        let fill = " ".repeat(4000);
+        let lines: Vec<String> = turn.iter().map(|line| format!("/*{fill}*/ {line};\n")).collect();
+        let begun = scene.fresh("begun");
+        let first = format!("{}.shell touch {}\n", lines[0], begun.display());
+        process.input().write_all(first.as_bytes()).expect("the shell lives");
+        process.until("it has begun", || begun.exists());
+        let is_over = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            for line in lines.iter().cycle().skip(1) {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                thread::sleep(pause);
+                process.input().write_all(line.as_bytes()).expect("the shell lives");
+            }
+            process.close_input();
+            process.wait()
+        });
+        Self { stop, thread }
+    }
+
+    /// Ends it, and returns how often it had changed something. It met no other error than that
+    /// the file was locked.
+    #[track_caller]
+    pub fn end(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.join().expect("it was fed to the end");
+        let mut errors = ended.stderr.lines().filter(|line| !line.trim().is_empty());
+        assert!(errors.all(|line| line.contains("database is locked")), "{}", ended.describe());
+        ended.stdout.lines().filter(|line| line.starts_with("changes:")).count()
     }
 }
 

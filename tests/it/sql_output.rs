@@ -1,15 +1,14 @@
 //! `dbguard sql`: where rows go, and what is said about them.
 
+#[cfg(target_os = "linux")]
 use std::fs;
-use std::io::Read;
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use serde_json::json;
 
-use crate::process::until;
 use crate::scene::{Scene, have, names};
-use crate::sql_crew::{answer, ask, database, document, have_duckdb, sql};
+use crate::sql_crew::{answer, ask, database, document, sql};
 
 /// A query of many rows.
 fn rows(count: u64) -> String {
@@ -30,21 +29,23 @@ fn table(scene: &Scene) {
 fn a_reader_that_goes_away_is_no_failure() {
     let scene = Scene::new();
     table(&scene);
-    let script = format!(
-        "{{ $DBGUARD sql a.db '{}'; echo $? >code; }} | head -2; cat code",
-        rows(3_000_000)
-    );
-    scene.shell(&script).run().expect(0).answers("n\n1\n0").silent();
+    // A shell of its own: of another one it could be the reader, too.
+    let piped = |query: &str, lines: u32| {
+        let inner = "\"$DBGUARD\" sql a.db \"$0\"; echo $? >code";
+        let script = format!("sh -c '{inner}' \"$0\" | head -n {lines}; cat code");
+        scene.run("sh", ["-c", &script, query]).run().expect(0).silent()
+    };
+    piped(&rows(3_000_000), 2).answers("n\n1\n0");
     // What a batch that writes prints comes after the commit, which stands.
     let write = format!("insert into t {} returning a", rows(300_000));
-    let script = format!("{{ $DBGUARD sql a.db '{write}'; echo $? >code; }} | head -1; cat code");
-    scene.shell(&script).run().expect(0).answers("a\n0").silent();
+    piped(&write, 1).answers("a\n0");
     assert_eq!(answer(&scene, &["--no-header", "a.db", "select count(*) from t"]), "300001\n");
     scene.assert_free("a.db");
 }
 
 /// A full disk at the output: the exit code says so, and whether the batch is done.
 #[test]
+#[cfg(target_os = "linux")]
 fn an_output_that_cannot_be_written_is_told() {
     let scene = Scene::new();
     table(&scene);
@@ -57,19 +58,23 @@ fn an_output_that_cannot_be_written_is_told() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn an_output_file_is_replaced_as_a_whole() {
     let scene = Scene::new();
     table(&scene);
     let before = names(&scene.path(""));
     scene.file("out.csv", "old\n");
+    #[cfg(target_os = "linux")]
     fs::set_permissions(scene.path("out.csv"), fs::Permissions::from_mode(0o640)).expect("chmod");
+    #[cfg(target_os = "linux")]
     let old = fs::metadata(scene.path("out.csv")).expect("it is there");
     sql(&scene, &["--output", "out.csv", "a.db", "select a from t"]).run().expect(0).answers("");
     assert_eq!(scene.read("out.csv"), "a\n1\n");
-    let new = fs::metadata(scene.path("out.csv")).expect("it is there");
-    assert_eq!(new.mode(), old.mode(), "the permissions were not kept");
-    assert!(new.ino() != old.ino(), "it was written in place: a reader sees half of it");
+    #[cfg(target_os = "linux")]
+    {
+        let new = fs::metadata(scene.path("out.csv")).expect("it is there");
+        assert_eq!(new.mode(), old.mode(), "the permissions were not kept");
+        assert!(new.ino() != old.ino(), "it was written in place: a reader sees half of it");
+    }
     // A failing batch leaves the old file and nothing else.
     for bad in ["select a from t; select nosuch from t", "insert into t values (1, 2)", "slect"] {
         sql(&scene, &["--output", "out.csv", "a.db", bad]).run().expect(2);
@@ -104,17 +109,24 @@ fn an_output_file_is_found_through_a_link_and_must_have_a_directory() {
 
 /// The output must not be the database or what lies beside it: the rows would replace the data.
 #[test]
-#[cfg(target_os = "linux")]
 fn an_output_file_is_never_the_database() {
     if !have(&["sqlite3"]) {
         return;
     }
     let scene = Scene::new();
     table(&scene);
-    symlink("a.db", scene.path("link.db")).expect("a link");
-    for name in ["a.db", "./a.db", "link.db", "a.db-journal", "a.db-wal"] {
+    let mut names = vec!["a.db", "./a.db", "a.db-journal", "a.db-wal"];
+    if cfg!(windows) {
+        names.extend(["A.DB", ".\\a.db", "a.db."]);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        symlink("a.db", scene.path("link.db")).expect("a link");
+        names.push("link.db");
+    }
+    for name in names {
         let ended = sql(&scene, &["--output", name, "a.db", "select a from t"]).run();
-        ended.expect(64).says(name.trim_start_matches("./"));
+        ended.expect(64).says(name.trim_start_matches("./").trim_start_matches(".\\"));
     }
     assert_eq!(ask(&scene, "a.db", "select a from t"), "1");
 }
@@ -236,7 +248,9 @@ fn verbose_says_what_was_locked_and_done() {
 
 /// Reads most of what dbguard prints, so that it has to wait for us, and returns the most memory
 /// it ever had.
+#[cfg(target_os = "linux")]
 fn peak_kib(scene: &Scene, file: &str, query: &str, count: u64) -> u64 {
+    use std::io::Read;
     /// What may lie in the pipe and in buffers; dbguard is not done while more is to come.
     const REST: u64 = 400_000;
     let pipe = scene.path("pipe");
@@ -261,6 +275,7 @@ fn peak_kib(scene: &Scene, file: &str, query: &str, count: u64) -> u64 {
 
 /// Rows are printed as they come, and not collected.
 #[test]
+#[cfg(target_os = "linux")]
 fn ten_million_rows_of_sqlite_pass_through_little_memory() {
     let scene = Scene::new();
     table(&scene);
@@ -272,8 +287,9 @@ fn ten_million_rows_of_sqlite_pass_through_little_memory() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn ten_million_rows_of_duckdb_take_hardly_more_memory_than_one() {
-    if !have_duckdb() {
+    if !crate::sql_crew::have_duckdb() {
         return;
     }
     let scene = Scene::new();
@@ -290,6 +306,7 @@ fn ten_million_rows_of_duckdb_take_hardly_more_memory_than_one() {
 
 /// What a batch that writes yields is held back until the commit: in a file, not in memory.
 #[test]
+#[cfg(target_os = "linux")]
 fn rows_that_are_held_back_do_not_fill_the_memory() {
     let scene = Scene::new();
     table(&scene);
@@ -300,5 +317,6 @@ fn rows_that_are_held_back_do_not_fill_the_memory() {
     let peak = peak_kib(&scene, "a.db", &query, count);
     println!("{count} rows held back: at most {peak} KiB");
     assert!(peak < 16 << 10, "{peak} KiB");
-    until("nothing is left in the scene's queue", || scene.queue("a.db").is_empty());
+    let what = "nothing is left in the scene's queue";
+    crate::process::until(what, || scene.queue("a.db").is_empty());
 }

@@ -6,7 +6,9 @@ use std::fs;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::scene::{Scene, have};
-use crate::sql_crew::{Shell, answer, ask, ask_duckdb, database, document, have_duckdb, sql};
+#[cfg(target_os = "linux")]
+use crate::sql_crew::Shell;
+use crate::sql_crew::{answer, ask, ask_duckdb, database, document, have_duckdb, sql};
 
 fn sqlite() -> Option<Scene> {
     let scene = Scene::new();
@@ -81,12 +83,19 @@ fn an_attached_file_that_is_computed_is_refused() {
 /// One file by two names is two locks to dbguard and one to its engine, which then waited for
 /// itself or, in DuckDB, wrote over itself.
 #[test]
-#[cfg(target_os = "linux")]
 fn a_file_is_not_attached_to_itself() {
     let Some(scene) = sqlite() else { return };
     fs::hard_link(scene.path("a.db"), scene.path("hard.db")).expect("a link");
-    std::os::unix::fs::symlink("a.db", scene.path("soft.db")).expect("a link");
-    for twin in ["a.db", "hard.db", "soft.db"] {
+    let mut twins = vec!["a.db", "hard.db"];
+    #[cfg(target_os = "linux")]
+    {
+        std::os::unix::fs::symlink("a.db", scene.path("soft.db")).expect("a link");
+        twins.push("soft.db");
+    }
+    if cfg!(windows) {
+        twins.push("A.DB");
+    }
+    for twin in twins {
         let batch = format!("attach '{twin}' as b; select 1");
         sql(&scene, &["a.db", &batch]).run().expect(64).says("the same file");
     }

@@ -25,8 +25,8 @@ fn counted(scene: &Scene, file: &str) -> Value {
 /// Two thousand grants of forty processes at once, folded meanwhile.
 #[test]
 fn the_sum_of_a_crowd_is_exact() {
-    const PROCESSES: u64 = 40;
-    const EACH: u64 = 50;
+    const PROCESSES: u64 = if cfg!(windows) { 20 } else { 40 };
+    const EACH: u64 = if cfg!(windows) { 4 } else { 50 };
     let scene = Scene::new();
     scene.file("a.db", "");
     let script = format!(
@@ -39,7 +39,8 @@ fn the_sum_of_a_crowd_is_exact() {
     }
     let seen = counted(&scene, "a.db");
     assert_eq!(seen["acquisitions"]["exclusive"], PROCESSES * EACH, "{seen:#}");
-    assert!(scene.state("a.db", "stats.sum").exists(), "it was folded");
+    let is_folded = scene.state("a.db", "stats.sum").exists();
+    assert_eq!(is_folded, PROCESSES * EACH > 1000, "{}", scene.describe());
     assert!(!scene.state("a.db", "stats.new").exists());
 }
 
@@ -183,7 +184,6 @@ fn what_is_reset_is_forgotten() {
 
 /// Torn, foreign and hostile files: never trusted, never a reason to fail, never written through.
 #[test]
-#[cfg(target_os = "linux")]
 fn nothing_that_stands_in_its_place_does_any_harm() {
     let scene = Scene::new();
     scene.file("a.db", "");
@@ -191,8 +191,9 @@ fn nothing_that_stands_in_its_place_does_any_harm() {
     let log = scene.state("a.db", "stats.log");
     let mine = scene.file("mine.txt", "mine");
     let run = || scene.dbguard(["exec", "a.db", "--", "true"]).run().expect(0).silent();
-    let plants: [(&str, &dyn Fn()); 5] = [
+    let plants: &[(&str, &dyn Fn())] = &[
         ("garbage", &|| fs::write(&log, b"\xff\x00= {\nhello").expect("plant")),
+        #[cfg(target_os = "linux")]
         ("a link", &|| symlink(&mine, &log).expect("plant")),
         ("a second name", &|| fs::hard_link(&mine, &log).expect("plant")),
         ("a directory", &|| fs::create_dir(&log).expect("plant")),

@@ -1,18 +1,23 @@
 //! Defects of `dbguard stats` that were found and mended, each with its story.
 
 use std::ffi::OsStr;
-use std::fs::{self, Permissions};
+use std::fs;
+#[cfg(target_os = "linux")]
+use std::fs::Permissions;
 #[cfg(target_os = "linux")]
 use std::os::unix::ffi::OsStrExt;
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+#[cfg(target_os = "linux")]
 use std::path::Path;
 
 #[cfg(target_os = "linux")]
 use rustix::fs::{Mode, OFlags, open};
 
 use crate::process::Ended;
-use crate::scene::{Run, Scene, have, have_hooks, is_root, names, skip};
+use crate::scene::{Run, Scene, have, have_hooks, names};
+#[cfg(target_os = "linux")]
+use crate::scene::{is_root, skip};
 use crate::sql_crew::document;
 
 fn stats(scene: &Scene, words: &[&str]) -> Run {
@@ -55,7 +60,6 @@ fn fill(scene: &Scene) {
 
 /// `--output` took the place of whatever it named: a database, a device, a symbolic link.
 #[test]
-#[cfg(target_os = "linux")]
 fn the_output_takes_the_place_of_a_plain_file_only() {
     let scene = scene(1);
     if have(&["sqlite3"]) {
@@ -70,21 +74,33 @@ fn the_output_takes_the_place_of_a_plain_file_only() {
     let lock = scene.state("a.db", "lock");
     let words = ["--output", lock.to_str().expect("plain"), "a.db"];
     stats(&scene, &words).run().expect(64).says("own state");
-    scene.run("mkfifo", ["pipe"]).run().expect(0);
     fs::create_dir(scene.path("folder")).expect("mkdir");
-    for name in ["pipe", "folder", "/dev/null"] {
-        stats(&scene, &["--output", name, "a.db"]).run().expect(64).says("no regular file");
-    }
-    assert!(fs::metadata(scene.path("pipe")).expect("it is there").file_type().is_fifo());
-    // A link is followed, and the permissions of what is there stay.
+    let no_file = |name: &str| {
+        let ended = stats(&scene, &["--output", name, "a.db"]).run();
+        ended.expect(64).says("no regular file")
+    };
+    no_file("folder");
     scene.file("real.prom", "old");
-    fs::set_permissions(scene.path("real.prom"), Permissions::from_mode(0o640)).expect("chmod");
-    symlink("real.prom", scene.path("link.prom")).expect("a link");
-    stats(&scene, &["--output", "link.prom", "a.db"]).run().expect(0).silent().answers("");
+    #[cfg(target_os = "linux")]
+    {
+        scene.run("mkfifo", ["pipe"]).run().expect(0);
+        no_file("pipe");
+        no_file("/dev/null");
+        assert!(fs::metadata(scene.path("pipe")).expect("it is there").file_type().is_fifo());
+        // A link is followed, and the permissions of what is there stay.
+        fs::set_permissions(scene.path("real.prom"), Permissions::from_mode(0o640)).expect("chmod");
+        symlink("real.prom", scene.path("link.prom")).expect("a link");
+        stats(&scene, &["--output", "link.prom", "a.db"]).run().expect(0).silent().answers("");
+        assert_eq!(fs::read_link(scene.path("link.prom")).expect("a link"), Path::new("real.prom"));
+        let mode = fs::metadata(scene.path("real.prom")).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+    #[cfg(windows)]
+    {
+        no_file("NUL");
+        stats(&scene, &["--output", "real.prom", "a.db"]).run().expect(0).silent().answers("");
+    }
     assert!(scene.read("real.prom").contains("acquisitions   1"), "{}", scene.describe());
-    assert_eq!(fs::read_link(scene.path("link.prom")).expect("a link"), Path::new("real.prom"));
-    let mode = fs::metadata(scene.path("real.prom")).expect("it is there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o640);
     let said = stats(&scene, &["--output", "-", "a.db"]).run().expect(0).stdout;
     assert!(said.contains("acquisitions   1"), "{said}");
     assert!(!names(&scene.path("")).iter().any(|name| name.starts_with(".dbguard-")));
@@ -108,7 +124,7 @@ fn nothing_is_forgotten_that_could_not_be_told() {
 #[test]
 fn resets_and_grants_at_once_count_each_grant_once() {
     const PROCESSES: usize = 8;
-    const EACH: u64 = 40;
+    const EACH: u64 = if cfg!(windows) { 5 } else { 40 };
     let scene = scene(0);
     scene.make_state("a.db");
     let script = format!(
@@ -149,7 +165,6 @@ fn a_reset_waits_for_one_who_folds() {
 /// One who had found the log before it was renamed away could open it after it was read, and write
 /// what nobody would read: the kernel has time between the two.
 #[test]
-#[cfg(target_os = "linux")]
 fn a_log_that_is_being_added_is_not_written_to() {
     if !have_hooks() {
         return;
@@ -158,11 +173,14 @@ fn a_log_that_is_being_added_is_not_written_to() {
     fill(&scene);
     let mut folder = exec(&scene, "a.db").env("DBGUARD_TEST_STOP_AT", "stats-summed").spawn();
     folder.until_stopped();
-    let state = scene.state("a.db", "");
-    let fold = names(&state).into_iter().find(|name| name.contains("fold")).expect("it folds");
-    let how = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK;
-    let late = open(state.join(fold), how, Mode::empty());
-    assert_eq!(late.err(), Some(rustix::io::Errno::AGAIN));
+    #[cfg(target_os = "linux")]
+    {
+        let state = scene.state("a.db", "");
+        let fold = names(&state).into_iter().find(|name| name.contains("fold")).expect("it folds");
+        let how = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK;
+        let late = open(state.join(fold), how, Mode::empty());
+        assert_eq!(late.err(), Some(rustix::io::Errno::AGAIN));
+    }
     folder.resume();
     folder.wait().expect(0);
     // The same one, a moment later: what it opened has no name any more.
@@ -177,16 +195,18 @@ fn a_log_that_is_being_added_is_not_written_to() {
 /// Nothing was counted any more while something else stood in the place of a file, and one FIFO
 /// among the logs that were renamed away kept all others from being added.
 #[test]
-#[cfg(target_os = "linux")]
 fn what_is_no_file_of_ours_is_replaced() {
     let scene = scene(1);
     let (log, mine) = (scene.state("a.db", "stats.log"), scene.file("mine.txt", "mine"));
-    let fifo = |path: &Path| scene.run("mkfifo", [path]).run().expect(0);
-    let plants: [(&str, &dyn Fn()); 4] = [
-        ("a link", &|| symlink(&mine, &log).expect("plant")),
+    #[cfg(target_os = "linux")]
+    let fifo = |path: &Path| drop(scene.run("mkfifo", [path]).run().expect(0));
+    let plants: &[(&str, &dyn Fn())] = &[
         ("a second name", &|| fs::hard_link(&mine, &log).expect("plant")),
         ("a directory", &|| fs::create_dir(&log).expect("plant")),
-        ("a FIFO", &|| drop(fifo(&log))),
+        #[cfg(target_os = "linux")]
+        ("a link", &|| symlink(&mine, &log).expect("plant")),
+        #[cfg(target_os = "linux")]
+        ("a FIFO", &|| fifo(&log)),
     ];
     for (what, plant) in plants {
         fs::remove_file(&log).expect("it is there");
@@ -199,6 +219,7 @@ fn what_is_no_file_of_ours_is_replaced() {
     }
     fs::create_dir(scene.state("a.db", "stats.sum")).expect("plant");
     fs::create_dir(scene.state("a.db", "stats.new")).expect("plant");
+    #[cfg(target_os = "linux")]
     fifo(&scene.state("a.db", "stats.fold-0000000000000000"));
     fill(&scene);
     exec(&scene, "a.db").run().expect(0).silent();
@@ -229,19 +250,29 @@ fn one_that_is_hidden_hides_no_other() {
 /// Prometheus refuses a page with one series twice: a database that was named twice, and names
 /// that differ in bytes that are no text.
 #[test]
-#[cfg(target_os = "linux")]
 fn each_database_is_one_series() {
     let scene = scene(1);
-    symlink("a.db", scene.path("link.db")).expect("a link");
-    let odd: [&[u8]; 4] = [b"n/\xff", b"n/\xfe", b"n/a\rb", b"n/a\x1b[2J\nb"];
+    #[cfg(target_os = "linux")]
+    let (odd, words, ends) = {
+        symlink("a.db", scene.path("link.db")).expect("a link");
+        let odd: [&[u8]; 4] = [b"n/\xff", b"n/\xfe", b"n/a\rb", b"n/a\x1b[2J\nb"];
+        let ends = [r"n/\\xff", r"n/\\xfe", r"n/a\\rb", r"n/a\\u{1b}[2J\nb"];
+        (odd.map(OsStr::from_bytes), ["a.db", "./a.db", "link.db", ".", "n"], ends)
+    };
+    #[cfg(windows)]
+    let (odd, words, ends) = {
+        let ends = [r"n\\a b", r"n\\a'b", r"n\\a&b", r"n\\a%PATH%b"];
+        let odd = [r"n\a b", r"n\a'b", r"n\a&b", r"n\a%PATH%b"].map(OsStr::new);
+        (odd, ["a.db", "./a.db", "A.DB", ".", "n"], ends)
+    };
     for name in odd {
-        let path = scene.path(OsStr::from_bytes(name));
+        let path = scene.path(name);
         fs::create_dir_all(path.parent().expect("a directory")).expect("mkdir");
         fs::write(&path, "").expect("write");
         let words = [OsStr::new("exec"), path.as_os_str(), OsStr::new("--"), OsStr::new("true")];
         scene.dbguard(words).run().expect(0);
     }
-    let words = ["--format", "prometheus", "a.db", "./a.db", "link.db", ".", "n"];
+    let words = [&["--format", "prometheus"][..], &words].concat();
     let page = stats(&scene, &words).run().expect(0).silent().stdout;
     let series: Vec<&str> = page.lines().filter(|line| line.contains("contended_total{")).collect();
     let mut each = series.clone();
@@ -249,7 +280,7 @@ fn each_database_is_one_series() {
     each.dedup();
     assert_eq!((series.len(), each.len()), (5, 5), "{series:#?}");
     assert!(!page.contains(['\r', '\x1b']), "a terminal obeys it: {page:?}");
-    for end in [r"n/\\xff", r"n/\\xfe", r"n/a\\rb", r"n/a\\u{1b}[2J\nb"] {
+    for end in ends {
         assert!(series.iter().any(|line| line.contains(&format!("{end}\""))), "{series:#?}");
     }
 }

@@ -1,16 +1,22 @@
 //! What on disk may be trusted (S11): owners, modes, planted links and special files.
 
-use std::fs::{self, Permissions};
+use std::fs;
+#[cfg(target_os = "linux")]
+use std::fs::Permissions;
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+#[cfg(target_os = "linux")]
 use std::path::Path;
 
 #[cfg(target_os = "linux")]
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::scene::{Scene, is_root, names, skip};
+use crate::scene::Scene;
+#[cfg(target_os = "linux")]
+use crate::scene::{is_root, names, skip};
 
 /// Somebody who owns nothing here.
+#[cfg(target_os = "linux")]
 const STRANGER: u32 = 12_345;
 
 /// S11: a `.dbguard` of somebody untrusted could be swapped under our feet; refused, and the

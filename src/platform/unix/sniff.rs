@@ -45,6 +45,16 @@ pub fn open_unnoticed(path: &Path) -> io::Result<Sniffed> {
     .map(Sniffed::File)
 }
 
+/// Opens the regular file at `path` to give it attributes and to sync it. Otherwise like
+/// [`open_unnoticed`].
+///
+/// # Platforms
+///
+/// On Windows only who may write may do so.
+pub fn open_to_settle(path: &Path) -> io::Result<Sniffed> {
+    open_unnoticed(path)
+}
+
 /// Opens for reading; the standard library adds `O_CLOEXEC`.
 fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
     // The cast keeps all bits: both sides are the flags of open(2), once unsigned, once signed.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::Path;
 
-use windows_sys::Win32::Foundation::{ERROR_SHARING_VIOLATION, GENERIC_READ};
+use windows_sys::Win32::Foundation::{ERROR_SHARING_VIOLATION, GENERIC_READ, GENERIC_WRITE};
 
 use super::file::facts;
 use super::nt::SHARE_ALL;
@@ -21,11 +21,21 @@ pub use crate::platform::answers::Sniffed;
 /// # Errors
 /// The file cannot be opened: somebody may keep everybody else out, see [`is_shut`].
 pub fn open_unnoticed(path: &Path) -> io::Result<Sniffed> {
+    look_into(path, GENERIC_READ)
+}
+
+/// Opens the regular file at `path` to give it attributes and to sync it, for which Windows demands
+/// that one may write. Otherwise like [`open_unnoticed`].
+pub fn open_to_settle(path: &Path) -> io::Result<Sniffed> {
+    look_into(path, GENERIC_READ | GENERIC_WRITE)
+}
+
+fn look_into(path: &Path, access: u32) -> io::Result<Sniffed> {
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
         return Ok(Sniffed::Directory);
     }
-    let file = open(path)?;
+    let file = open(path, access)?;
     // The name of a device or of a pipe.
     if !facts(&file)?.regular {
         return Ok(Sniffed::Other);
@@ -33,14 +43,14 @@ pub fn open_unnoticed(path: &Path) -> io::Result<Sniffed> {
     Ok(Sniffed::File(file))
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path, access: u32) -> io::Result<File> {
     let mut how = OpenOptions::new();
-    how.access_mode(GENERIC_READ).share_mode(SHARE_ALL);
+    how.access_mode(access).share_mode(SHARE_ALL);
     how.open(path)
 }
 
 /// Whether somebody keeps everybody else from reading the file at a path.
 pub(super) fn is_shut(path: &Path) -> bool {
     let shut = Some(ERROR_SHARING_VIOLATION.cast_signed());
-    path.is_file() && open(path).is_err_and(|error| error.raw_os_error() == shut)
+    path.is_file() && open(path, GENERIC_READ).is_err_and(|error| error.raw_os_error() == shut)
 }
