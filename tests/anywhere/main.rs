@@ -9,14 +9,20 @@
 //! | `exclusion` | two conflicting holders never run together, and nobody waits for the dead |
 //! | `commands` | what a command is given, and what its end comes to |
 //! | `verbs` | `sql`, `info`, `fix` and the others do their work |
+//! | `leftovers` | `fix` clears what the dead left, and nothing else |
 //! | `names` | long, foreign and odd names of files |
-//! | `windows` | what is promised on Windows alone |
+//! | `windows`, `windows_...` | what is promised on Windows alone |
 
 mod actor;
 mod commands;
 mod exclusion;
+mod leftovers;
 mod names;
 mod scene;
 mod verbs;
 #[cfg(windows)]
 mod windows;
+#[cfg(windows)]
+mod windows_console;
+#[cfg(windows)]
+mod windows_names;
