@@ -18,6 +18,7 @@ mod listing;
 pub mod lock_table;
 pub mod lock_watch;
 pub mod mark;
+pub mod names;
 mod nt;
 pub mod openers;
 pub mod portrait;
@@ -32,8 +33,6 @@ mod snapshot;
 pub mod sniff;
 pub mod spawn;
 pub mod steps;
-#[cfg(test)]
-mod tests;
 pub mod trial;
 mod users;
 mod wait;
