@@ -11,13 +11,15 @@
 //! | `leases` | `acquire` and `release`: a lock between the steps of a script |
 //! | `watching`, `proving`, `unlocking` | `watch`, `test` and `unlock` do their work |
 //! | `verbs` | `sql`, `info`, `fix` and the others do their work |
+//! | `leftovers` | `fix` clears what the dead left, and nothing else |
 //! | `names` | long, foreign and odd names of files |
-//! | `windows` | what is promised on Windows alone |
+//! | `windows`, `windows_...` | what is promised on Windows alone |
 
 mod actor;
 mod commands;
 mod exclusion;
 mod leases;
+mod leftovers;
 mod names;
 mod proving;
 mod scene;
@@ -26,3 +28,7 @@ mod verbs;
 mod watching;
 #[cfg(windows)]
 mod windows;
+#[cfg(windows)]
+mod windows_console;
+#[cfg(windows)]
+mod windows_names;

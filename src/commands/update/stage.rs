@@ -68,12 +68,12 @@ impl Stage {
 
     /// Gives it its name, in the place of whatever has it.
     pub(super) fn replace(self, target: &Path) -> io::Result<()> {
-        self.path.persist(target).map_err(io::Error::from)
+        platform::put_in_place(self.path, target)
     }
 
     /// Gives it its name unless something has it.
     pub(super) fn place(self, target: &Path) -> io::Result<()> {
-        self.path.persist_noclobber(target).map_err(io::Error::from)
+        platform::put_where_free(self.path, target)
     }
 }
 

@@ -209,7 +209,8 @@ mod tests {
     use super::rows_of;
     use super::{FileId, flock_conflict, holders_of, holds, mount_device, process_of_thread};
     use crate::platform::facts_at;
-    use crate::platform::scratch::{Scratch, take_ofd_lock};
+    use crate::platform::scratch::Scratch;
+    use crate::platform::unix::record_lock::take_ofd_lock;
     use std::fs;
     use std::io::{BufRead, BufReader};
     use std::path::Path;

@@ -78,6 +78,14 @@ pub fn as_root(command: &str) -> String {
     format!("as an administrator, type: {command}")
 }
 
+/// Returns the id of this boot as other programs write it into their lock files.
+///
+/// # Platforms
+/// `None` on Windows, where they write none; [`super::process::boot_id`] is the machine's there.
+pub fn boot_id() -> Option<String> {
+    None
+}
+
 /// Returns the host's name.
 pub fn host() -> String {
     let name = text(|buffer, length| {

@@ -18,6 +18,7 @@ mod listing;
 pub mod lock_table;
 pub mod lock_watch;
 pub mod mark;
+pub mod names;
 mod nt;
 pub mod openers;
 pub mod portrait;

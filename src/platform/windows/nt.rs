@@ -55,10 +55,16 @@ pub(super) fn open(
     name: &OsStr,
     opening: Opening,
 ) -> io::Result<OwnedHandle> {
-    patiently(|| open_once(within, name, opening))
+    patiently(|| open_once(within, name, opening, SHARE_ALL))
 }
 
-fn open_once(within: &impl AsHandle, name: &OsStr, opening: Opening) -> io::Result<OwnedHandle> {
+/// Opens it at the first try or not at all; `share` is what others may do with it meanwhile.
+pub(super) fn open_once(
+    within: &impl AsHandle,
+    name: &OsStr,
+    opening: Opening,
+    share: u32,
+) -> io::Result<OwnedHandle> {
     let mut wide: Vec<u16> = name.encode_wide().collect();
     let name = unicode(&mut wide)?;
     let attributes = OBJECT_ATTRIBUTES {
@@ -80,7 +86,7 @@ fn open_once(within: &impl AsHandle, name: &OsStr, opening: Opening) -> io::Resu
             block.as_mut_ptr(),
             ptr::null(),
             FILE_ATTRIBUTE_NORMAL,
-            SHARE_ALL,
+            share,
             opening.disposition,
             opening.options | FILE_SYNCHRONOUS_IO_NONALERT | FILE_OPEN_REPARSE_POINT,
             ptr::null(),

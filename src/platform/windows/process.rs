@@ -11,9 +11,11 @@ use windows_sys::Wdk::System::Threading::{
     NtQueryInformationProcess, ProcessBasicInformation, ProcessCommandLineInformation,
 };
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, FILETIME, UNICODE_STRING,
+    ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_INVALID_PARAMETER, FILETIME, UNICODE_STRING,
 };
-use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_SZ, RegGetValueW};
+use windows_sys::Win32::System::Registry::{
+    HKEY_LOCAL_MACHINE, KEY_QUERY_VALUE, RRF_RT_REG_SZ, RegCloseKey, RegGetValueW, RegOpenKeyExW,
+};
 use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 use windows_sys::Win32::System::Threading::{
     GetProcessTimes, OpenProcess, PROCESS_BASIC_INFORMATION, PROCESS_NAME_WIN32,
@@ -265,6 +267,31 @@ pub fn all() -> Vec<(u32, ProcessStat)> {
         }
     }
     all
+}
+
+/// Whether every process of this machine can be seen, so that one that is not there has ended.
+///
+/// # Platforms
+/// Not where Linux is installed beside Windows (WSL): its processes have numbers of their own, they
+/// say the same host name, and they make locks on the drives of Windows.
+pub fn all_are_seen() -> bool {
+    // The services of its two kinds.
+    let services = [
+        w!("SYSTEM\\CurrentControlSet\\Services\\WslService"),
+        w!("SYSTEM\\CurrentControlSet\\Services\\LxssManager"),
+    ];
+    services.into_iter().all(|service| {
+        let mut key = std::ptr::null_mut();
+        // SAFETY: a constant name that ends with 0; the place for the key is ours.
+        let status =
+            unsafe { RegOpenKeyExW(HKEY_LOCAL_MACHINE, service, 0, KEY_QUERY_VALUE, &raw mut key) };
+        if status == 0 {
+            // SAFETY: opened above, used nowhere else.
+            unsafe { RegCloseKey(key) };
+        }
+        // One that may not be looked at is there.
+        status == ERROR_FILE_NOT_FOUND
+    })
 }
 
 /// Returns how many threads this process has, `None` where that is not told.

@@ -1,18 +1,20 @@
 //! Opening a database file to look at it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::Path;
 
 use windows_sys::Win32::Foundation::{ERROR_SHARING_VIOLATION, GENERIC_READ, GENERIC_WRITE};
 
-use super::file::facts;
+use super::file::{facts, facts_at};
+use super::names::is_of_file;
 use super::nt::SHARE_ALL;
 
 pub use crate::platform::answers::Sniffed;
 
-/// Opens the regular file at `path` for reading. Symbolic links are followed.
+/// Opens the regular file at `path` for reading. Symbolic links are followed; a device and a stream
+/// in a file (`a.db:x`) are told as such and not opened.
 ///
 /// # Platforms
 /// Windows: whoever opens the file in these microseconds and wants nobody to read it (DuckDB for
@@ -31,16 +33,16 @@ pub fn open_to_settle(path: &Path) -> io::Result<Sniffed> {
 }
 
 fn look_into(path: &Path, access: u32) -> io::Result<Sniffed> {
-    let metadata = fs::metadata(path)?;
-    if metadata.is_dir() {
+    // A device or a pipe is not even opened to be asked what it is.
+    if !is_of_file(&std::path::absolute(path)?) {
+        return Ok(Sniffed::Other);
+    }
+    let found = facts_at(path)?;
+    if found.directory {
         return Ok(Sniffed::Directory);
     }
     let file = open(path, access)?;
-    // The name of a device or of a pipe.
-    if !facts(&file)?.regular {
-        return Ok(Sniffed::Other);
-    }
-    Ok(Sniffed::File(file))
+    Ok(if facts(&file)?.regular { Sniffed::File(file) } else { Sniffed::Other })
 }
 
 fn open(path: &Path, access: u32) -> io::Result<File> {
