@@ -77,7 +77,10 @@ fn without_a_terminal_and_without_yes_everybody_is_shown_and_nobody_is_ended() {
     let ended = unlock(&scene, &["a.db"]).run().expect(64).answers("");
     let user = if is_root() { "root" } else { "" };
     let ended = ended
-        .says(&format!("This ENDS process {command} (sh -c {} ", POLITE.split(' ').next().expect("a word")))
+        .says(&format!(
+            "This ENDS process {command} (sh -c {} ",
+            POLITE.split(' ').next().expect("a word")
+        ))
         .says(&format!("user {user}"))
         .says("holding for ")
         .says(&format!("This ENDS process {} (dbguard exec a.db", dbguard.pid()))

@@ -2,9 +2,9 @@
 //! file has its old content or its new one, and never a mixture.
 
 use crate::process::{Ended, Process, until};
+use crate::scene::{Run, Scene, have_hooks, wine_lacks};
 #[cfg(target_os = "linux")]
 use crate::scene::{have, is_root, skip};
-use crate::scene::{Run, Scene, have_hooks, wine_lacks};
 #[cfg(target_os = "linux")]
 use crate::system::Signal;
 use crate::update::leftovers;

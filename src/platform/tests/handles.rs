@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{PROMISES, tools};
 use crate::platform::scratch::Scratch;
-use crate::platform::sniff::{Sniffed, open_unnoticed};
+use crate::platform::sniff::{Sniffed, open_to_settle, open_unnoticed};
 use crate::platform::{
     NOWHERE, errors, facts, inherited_file, lend, loses_reader, make_new, make_temporary,
     make_temporary_directory, open_to_append, open_to_sync, put_in_place, put_where_free, replace,
@@ -123,6 +123,10 @@ fn a_regular_file_is_opened_and_nothing_else() {
     file.read_to_string(&mut text).expect("it can be read");
     assert_eq!(text, "content");
     assert!(file.write_all(b"x").is_err());
+    let Ok(Sniffed::File(file)) = open_to_settle(scratch.path()) else {
+        panic!("it is a regular file");
+    };
+    file.sync_all().expect("it may be synced");
     let error = open_unnoticed(&scratch.directory().join("absent")).expect_err("missing");
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
     assert!(!errors::is_shut_out(&error));

@@ -222,7 +222,15 @@ impl Dir {
     fn rename_how(&self, name: &OsStr, to: &Self, new: &OsStr, replace: bool) -> io::Result<()> {
         let file = self.at(name, DELETE | FILE_READ_ATTRIBUTES, FILE_OPEN, 0)?;
         let (value, bytes) = rename_information(&to.handle, new, replace);
-        nt::patiently(|| nt::set(&file, FileRenameInformation, &value, bytes))
+        match nt::patiently(|| nt::set(&file, FileRenameInformation, &value, bytes)) {
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied
+                    && to.facts_of(new).is_ok_and(|facts| facts.directory) =>
+            {
+                Err(io::ErrorKind::IsADirectory.into())
+            }
+            renamed => renamed,
+        }
     }
 
     /// Returns where a symbolic link leads.

@@ -33,6 +33,8 @@ mod snapshot;
 pub mod sniff;
 pub mod spawn;
 pub mod steps;
+#[cfg(test)]
+mod tests;
 pub mod trial;
 mod users;
 mod wait;
