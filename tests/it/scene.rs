@@ -60,7 +60,9 @@ impl Scene {
         static SCENES: AtomicUsize = AtomicUsize::new(0);
         let number = SCENES.fetch_add(1, Ordering::Relaxed);
         let name = format!("dbguard-it-{}-{number}", std::process::id());
-        let base = fs::canonicalize(std::env::temp_dir()).expect("the temp dir exists");
+        // In the form in which dbguard tells paths.
+        let base =
+            dbguard::platform::canonical(&std::env::temp_dir()).expect("the temp dir exists");
         let root = base.join(name);
         fs::create_dir(&root).expect("the scene's name is free");
         for part in ["work", "out", "home"] {
@@ -367,11 +369,15 @@ pub fn skip(reason: &str) {
 
 /// Whether Wine plays Windows here, and cannot do what the test asks; says so if it is so.
 pub fn wine_lacks(reason: &str) -> bool {
-    let is_wine = std::env::var_os("DBGUARD_UNDER_WINE").is_some();
-    if is_wine {
+    if is_wine() {
         skip(reason);
     }
-    is_wine
+    is_wine()
+}
+
+/// Whether Wine plays Windows here.
+pub fn is_wine() -> bool {
+    std::env::var_os("DBGUARD_UNDER_WINE").is_some()
 }
 
 /// Returns whether every one of the tools works here, and says which does not.
