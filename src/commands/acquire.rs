@@ -1,14 +1,18 @@
 //! `dbguard acquire`: takes locks, leaves a process behind that keeps them, and returns.
 //!
-//! This process takes the locks as `exec` does, with the same waiting, deadline and words. Then it
-//! makes a copy of itself that goes on with them (`platform::detach`), tells of it, and ends. If it
-//! cannot tell, the copy gives the locks back: nobody would know of them.
+//! The locks are taken as `exec` does, with the same waiting, deadline and words, in a process that
+//! can leave them behind: where they can be handed on, in this one, which then makes a copy of
+//! itself; elsewhere in one that is started for it (`platform::detach`). The one that stays says what
+//! there is to tell; this one tells it, and ends. If it cannot, the locks are given back: nobody would
+//! know of them.
 
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use super::End;
 use super::exec::conflict;
@@ -21,7 +25,7 @@ use crate::cli::words::quoted;
 use crate::error::Failure;
 use crate::lock::{ClaimId, HELD_VARIABLE, HeldList, Purpose, rfc3339};
 use crate::outcome::Outcome;
-use crate::platform::detach::{Keeper, Side, split};
+use crate::platform::detach::{Keeper, Reply, Side, Start, split, start};
 use crate::platform::errors;
 use crate::platform::process::ProcessHandle;
 
@@ -37,6 +41,11 @@ pub fn acquire(
 ) -> Result<End, Failure> {
     let github = (request.export == Some(Export::Github)).then(GithubFile::open).transpose()?;
     let owner = request.for_pid.map(owner).transpose()?;
+    let tell = |answer: Answer| answer.tell(request.export, github, voice);
+    let line = match start().map_err(cannot_leave)? {
+        Start::Here(line) => line,
+        Start::Elsewhere(keeper) => return leave(None, keeper, voice, tell),
+    };
     let wish = Wish {
         lock: &request.lock,
         files: &request.files,
@@ -53,15 +62,13 @@ pub fn acquire(
         return Err(failure);
     }
     let terms = Terms::new(request.ttl.finite(), owner);
-    match split(&HEARD) {
+    match split(line, &HEARD) {
         Ok(Side::Keeper(origin)) => {
-            drop(github);
-            Ok(keep(locks, terms, origin, voice))
+            drop(tell);
+            let answer = Answer::new(&locks, request, &terms);
+            Ok(keep(locks, terms, origin, &answer.line(), voice))
         }
-        Ok(Side::Origin(keeper)) => {
-            let answer = Answer::new(&locks, request, &terms, keeper.pid());
-            leave(locks, keeper, voice, || answer.tell(request.export, github, voice))
-        }
+        Ok(Side::Origin(keeper)) => leave(Some(locks), keeper, voice, tell),
         Err(error) => {
             locks.release(voice);
             Err(cannot_leave(error))
@@ -111,20 +118,29 @@ fn cannot_leave(error: io::Error) -> Failure {
         .caused_by(error)
 }
 
-/// Leaves the locks to the keeper, if `tell` is able to tell of them.
+/// Leaves the locks to the keeper, if `tell` is able to tell of them. `locks` are those of this
+/// process, if it has them too.
 fn leave(
-    locks: Locks,
+    locks: Option<Locks>,
     mut keeper: Keeper,
     voice: &Voice,
-    tell: impl FnOnce() -> Result<(), Failure>,
+    tell: impl FnOnce(Answer) -> Result<(), Failure>,
 ) -> Result<End, Failure> {
-    if let Err(error) = keeper.until_ready() {
-        keeper.dismiss();
-        locks.release(voice);
-        return Err(cannot_leave(error));
-    }
-    let told = tell();
-    locks.hand_over();
+    let answer = match keeper.until_ready() {
+        Reply::Ready(line) => serde_json::from_slice(&line).map_err(io::Error::other),
+        Reply::Refused(code, signal) => return Ok(End { code, signal }),
+        Reply::Ended => Err(io::Error::other("it ended before it was ready")),
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            keeper.dismiss();
+            locks.map(|locks| locks.release(voice));
+            return Err(cannot_leave(error));
+        }
+    };
+    let told = tell(answer);
+    locks.into_iter().for_each(Locks::hand_over);
     match told {
         Ok(()) => keeper.confirm().map_err(cannot_leave)?,
         // The keeper gives everything back, with all that belongs to that.
@@ -133,18 +149,19 @@ fn leave(
     told.map(|()| Outcome::Ok.into())
 }
 
-/// What there is to tell.
+/// What there is to tell, as the keeper says it.
+#[derive(Deserialize, Serialize)]
 struct Answer {
     token: String,
     held: String,
     files: Vec<String>,
-    mode: &'static str,
+    mode: String,
     pid: u32,
     expires_ms: Option<u64>,
 }
 
 impl Answer {
-    fn new(locks: &Locks, request: &AcquireRequest, terms: &Terms, pid: u32) -> Self {
+    fn new(locks: &Locks, request: &AcquireRequest, terms: &Terms) -> Self {
         let mut token = HeldList::default();
         let entries = locks.as_typed().into_iter().flat_map(|guard| guard.entries());
         entries.for_each(|entry| token.push(entry));
@@ -153,10 +170,15 @@ impl Answer {
             token: token.to_string(),
             held: locks.held.to_string(),
             files: request.files.iter().map(path).collect(),
-            mode: locks.mode.word(),
-            pid,
+            mode: locks.mode.word().to_owned(),
+            pid: std::process::id(),
             expires_ms: terms.expires_ms,
         }
+    }
+
+    /// Returns it as one line.
+    fn line(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain data has JSON")
     }
 
     /// The keeper is not told to stay before this has succeeded.

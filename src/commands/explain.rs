@@ -67,6 +67,9 @@ fn out_of_order(error: &LockError) -> Failure {
         LockError::NoDirectory { .. } => failure(Outcome::NoSuchFile, error)
             .hint("a file that does not exist yet can be locked, its directory must exist"),
         LockError::NotAFile { .. } => failure(Outcome::Usage, error).hint("name a file in it"),
+        LockError::NoFile { .. } => {
+            failure(Outcome::NoSuchFile, error).hint("name the file itself, or another one")
+        }
         LockError::OwnState { .. } => {
             failure(Outcome::Usage, error).hint("name the database that it belongs to")
         }
@@ -83,6 +86,9 @@ fn out_of_order(error: &LockError) -> Failure {
             let failure = failure(outcome_of(source), error).caused_by(source);
             match failure.outcome {
                 Outcome::OsError => failure.hint(relief(source)),
+                _ if errors::is_shut_out(source) => failure.hint(
+                    "another program keeps it from being opened, as virus scanners do: try again",
+                ),
                 _ => failure,
             }
         }

@@ -16,6 +16,7 @@ use crate::lock::{Guard, LeaseEnd};
 use crate::outcome::Outcome;
 use crate::platform::detach::Origin;
 use crate::platform::process::{ProcessHandle, steady_time};
+use crate::platform::reach;
 use crate::platform::signals::{self, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, Watch};
 use crate::platform::step::step;
 
@@ -85,19 +86,30 @@ impl Terms {
     }
 }
 
-/// Keeps the locks to their end.
-pub fn keep(locks: Locks, mut terms: Terms, origin: Origin, voice: &Voice) -> End {
+/// Keeps the locks to their end, if the other process is able to tell `answer`.
+pub fn keep(locks: Locks, mut terms: Terms, origin: Origin, answer: &[u8], voice: &Voice) -> End {
     // Before anybody knows of this process: a signal must not find it unprepared.
     let watch = Watch::new(&HEARD);
-    let ready = terms.record(&locks.guards).and_then(|()| watch_owner(&terms));
+    let claims = locks.guards.iter().flat_map(Guard::claim_files).collect::<Vec<_>>();
+    let ready = reach::hear(&claims, &[SIGTERM, SIGUSR1]).and_then(|hearing| {
+        terms.record(&locks.guards)?;
+        watch_owner(&terms)?;
+        Ok(hearing)
+    });
     step("lease-recorded");
-    if let Err(error) = ready {
-        tracing::warn!("cannot keep the locks: {error}");
-        // The other process has them as well, and gives them back.
-        locks.hand_over();
-        return Outcome::OsError.into();
-    }
-    if origin.is_confirmed() {
+    let _hearing = match ready {
+        Ok(hearing) => hearing,
+        Err(error) => {
+            tracing::warn!("cannot keep the locks: {error}");
+            // Another process that has them as well gives them back.
+            match origin.has_locks_too() {
+                true => locks.hand_over(),
+                false => drop(locks.release(voice)),
+            }
+            return Outcome::OsError.into();
+        }
+    };
+    if origin.is_confirmed(answer) {
         step("lease-kept");
         let end = until_it_ends(&watch, &mut terms, &locks.guards);
         tracing::info!(end = end.words(), "the lease ends");

@@ -16,8 +16,8 @@ use crate::lock::{
 };
 use crate::outcome::Outcome;
 use crate::platform::host;
-use crate::platform::process::ProcessHandle;
-use crate::platform::signals::{SIGCONT, SIGTERM, SIGUSR1};
+use crate::platform::reach;
+use crate::platform::signals::{SIGTERM, SIGUSR1};
 use crate::report;
 
 /// How long a keeper may take to hear of an extension.
@@ -68,7 +68,7 @@ fn claims(request: &ReleaseRequest) -> Result<Vec<Under>, Failure> {
 
 /// The process that keeps a lease.
 struct Reached {
-    handle: ProcessHandle,
+    process: reach::Reached,
     pid: u32,
 }
 
@@ -145,8 +145,8 @@ impl Lease {
             return Err(Failure::new(Outcome::Negative, message)
                 .hint("run dbguard release there; the lock ends by itself when its time is up"));
         };
-        if let Some(handle) = keeper.open().map_err(|error| self.cannot_reach(pid, error))? {
-            return Ok(Reached { handle, pid });
+        if let Some(process) = keeper.reach().map_err(|error| self.cannot_reach(pid, error))? {
+            return Ok(Reached { process, pid });
         }
         // It has ended since we looked, which has its own message; or it may not be seen.
         self.find()?;
@@ -163,11 +163,10 @@ impl Lease {
         Failure::new(outcome, message).caused_by(error).hint(OTHERS)
     }
 
-    /// Sends a signal to the keeper, and wakes it if it is stopped.
+    /// Sends a signal to the keeper.
     fn send(&self, keeper: &Reached, signal: i32) -> Result<(), Failure> {
         // One that has ended by itself meanwhile is told of by the next look.
-        let sent = keeper.handle.signal(signal).and_then(|_| keeper.handle.signal(SIGCONT));
-        sent.map(drop).map_err(|error| self.cannot_reach(keeper.pid, error))
+        keeper.process.signal(signal).map_err(|error| self.cannot_reach(keeper.pid, error))
     }
 
     fn release(&self, request: &ReleaseRequest) -> Result<End, Failure> {
@@ -177,7 +176,7 @@ impl Lease {
         let until = request.timeout.finite().map(|limit| Instant::now() + limit);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let ended = keeper.handle.wait(left.unwrap_or(HEARING));
+            let ended = keeper.process.wait(left.unwrap_or(HEARING));
             if ended.map_err(|error| self.cannot_reach(keeper.pid, error))? {
                 return Ok(Outcome::Ok.into());
             }

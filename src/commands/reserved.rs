@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::lock::{Resource, SIDE_FILES, STATE, Target, canonical};
+use crate::lock::{Resource, SIDE_FILES, Target, canonical, is_state};
 use crate::platform;
 
 /// Returns what a path is, if it is one of the files to be locked, lies beside one as part of it,
@@ -10,7 +10,7 @@ use crate::platform;
 /// locking it fails anyway.
 pub fn reserved(path: &Path, files: &[Target]) -> Option<String> {
     let resolved = canonical(path).unwrap_or_else(|_| path.to_path_buf());
-    if resolved.components().any(|part| part.as_os_str() == STATE) {
+    if resolved.components().any(|part| is_state(part.as_os_str())) {
         return Some("dbguard's own state".to_owned());
     }
     let id = platform::facts_at(path).ok().map(|facts| facts.id);

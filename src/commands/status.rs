@@ -137,7 +137,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     new.push(format!(".{}.new", std::process::id()));
     let new = PathBuf::from(new);
     let mut file = File::options().write(true).create_new(true).open(&new)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&new, path));
+    let written = file.write_all(text.as_bytes()).and_then(|()| platform::replace(&new, path));
     if written.is_err() {
         // What is left of a file that nobody has seen; the error says more.
         drop(fs::remove_file(&new));

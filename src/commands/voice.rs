@@ -98,6 +98,8 @@ impl Voice {
             self.coloured(&report::failure_in_words(failure, self.is_quiet()))
         };
         write(&text);
+        // Where nobody reads standard error, as in a service, the log tells.
+        tracing::error!(code, "{}", failure.message);
         End { code, signal: None }
     }
 
@@ -112,6 +114,7 @@ impl Voice {
 
     /// Says something worth knowing.
     pub fn notice(&self, notice: &str) {
+        tracing::info!("{notice}");
         if !self.is_quiet() {
             self.tell("notice", notice);
         }

@@ -6,7 +6,8 @@
 //! A file can come to life without a change of its name: a daemon opens its old PID file, locks it
 //! and writes to it. So a file is taken away only under a write lease, which the kernel grants only
 //! while nobody else has it open, and which shows whether anybody has opened it since. Where there
-//! are no leases (NFS, another user's file) it stays. A symbolic link cannot be written to, and a
+//! are no leases (NFS, another user's file) it stays. On Windows it is opened so that nobody else
+//! has it open, and nobody can open it, until it is gone. A symbolic link cannot be written to, and a
 //! directory is removed only empty.
 //!
 //! What is not proved away: for the microseconds between the rename and the look its name is free.
@@ -25,7 +26,7 @@ use crate::platform::held_locks::{NamedFile, locks_on};
 use crate::platform::lease::Lease;
 use crate::platform::lock_table::{KernelLock, LockKind};
 use crate::platform::step::{fault, step};
-use crate::platform::{self, Access, Dir, host};
+use crate::platform::{self, Dir, errors, host};
 use crate::probe::{ASIDE, Evidence};
 use crate::stale::{CONTENT_BYTES, Kind, Verdict, never_touched};
 
@@ -130,6 +131,9 @@ impl Removal<'_> {
             Ok(false) => return in_use("it was replaced meanwhile").map(Some),
             // Somebody else takes it away.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if errors::is_shut_out(&error) => {
+                return in_use("somebody keeps everybody else from opening it").map(Some);
+            }
             Err(error) => return gone(error).map(Some),
         }
         let is_file = self.evidence.sighting.kind == Kind::File;
@@ -141,9 +145,9 @@ impl Removal<'_> {
         }
         step("door-looked");
         if !is_file {
-            return self.put_aside(&|_| Ok(true));
+            return self.put_aside(&|| true);
         }
-        let file = match self.parent.open_file(self.name, Access::Read) {
+        let file = match self.parent.open_alone(self.name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return gone(error).map(Some),
@@ -161,10 +165,8 @@ impl Removal<'_> {
         if !self.is_as_seen(&file)? {
             return in_use("it was replaced meanwhile").map(Some);
         }
-        self.put_aside(&|aside| {
-            let is_it = self.parent.facts_of(aside)?.id == self.evidence.facts.id;
-            Ok(is_it && lease.is_unbroken() && self.is_as_seen(&file)?)
-        })
+        // From here on nobody writes to it without opening it.
+        self.put_aside(&|| lease.is_unbroken())
     }
 
     /// Whether an open file is what was seen, to its content.
@@ -180,9 +182,10 @@ impl Removal<'_> {
             && content == self.evidence.sighting.content)
     }
 
-    /// Renames it aside, and removes it if `is_stale` says so of what was caught; otherwise, and if
-    /// anything fails, it is put back. `None` if somebody has opened it, perhaps only to look.
-    fn put_aside(&self, is_stale: &dyn Fn(&str) -> io::Result<bool>) -> io::Result<Option<Taken>> {
+    /// Renames it aside, and removes it if what was caught is what was seen, and nobody has come to
+    /// it since; otherwise, and if anything fails, it is put back. `None` if somebody has opened it,
+    /// perhaps only to look.
+    fn put_aside(&self, is_unbroken: &dyn Fn() -> bool) -> io::Result<Option<Taken>> {
         let aside = format!("{}{ASIDE}{:016x}", self.name, host::random()?);
         fault("door-rename")?;
         match self.parent.rename_to_free(OsStr::new(self.name), OsStr::new(&aside)) {
@@ -191,14 +194,10 @@ impl Removal<'_> {
         }
         step("door-renamed");
         let removed = match self.evidence.is_same(self.parent, &aside) {
-            Ok(true) => is_stale(&aside).and_then(|is_stale| match is_stale {
-                true => {
-                    fault("door-clear")?;
-                    self.remove(&aside).map(|()| true)
-                }
-                false => Ok(false),
-            }),
-            other => other,
+            Ok(true) if is_unbroken() => {
+                fault("door-clear").and_then(|()| self.remove(&aside)).map(|()| true)
+            }
+            other => other.map(|_| false),
         };
         if let Ok(true) = removed {
             return Ok(Some(Taken::Away));
@@ -267,7 +266,7 @@ pub fn undo(path: &Path, dry_run: bool) -> io::Result<Taken> {
         return Ok(Taken::Away);
     }
     if facts.regular {
-        match parent.open_file(aside, Access::Read) {
+        match parent.open_alone(aside) {
             Ok(file) if Lease::take(&file).is_ok_and(|lease| lease.is_some()) => {}
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return gone(error),
             _ => return in_use("somebody is at work on it"),

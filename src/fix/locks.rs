@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::door::{Proof, Taken, take_away};
 use super::{Action, Item, Standing};
 use crate::platform::held_locks::NamedFile;
-use crate::platform::holders::table_is_complete;
 use crate::platform::openers::openers;
 use crate::platform::process;
 use crate::probe::{Evidence, Machine};
@@ -125,8 +124,8 @@ fn aged<'a>(known: &'a [Known], policy: &Policy<'_>) -> Vec<&'a Path> {
     }
     let found = openers(&named);
     let is_open = |index: usize| found.openers.iter().any(|opener| opener.file == index);
-    // In a container nobody outside is seen, nor counted as unseen.
-    let all_seen = found.unseen == 0 && table_is_complete();
+    // Who is outside a container, or in WSL, is not seen, nor counted as unseen.
+    let all_seen = found.unseen == 0 && process::all_are_seen();
     let alone = old.iter().enumerate().filter(|(index, _)| all_seen && !is_open(*index));
     alone.map(|(_, one)| one.evidence.sighting.path.as_path()).collect()
 }

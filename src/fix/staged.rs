@@ -7,7 +7,7 @@ use std::path::Path;
 use super::door::Taken;
 use crate::platform::lease::Lease;
 use crate::platform::step::{fault, step};
-use crate::platform::{self, Access, Dir};
+use crate::platform::{self, Dir};
 
 /// Takes it away if nobody is at work on it.
 ///
@@ -34,7 +34,7 @@ pub fn discard(path: &Path, dry_run: bool) -> io::Result<Taken> {
 
 /// A file is open for as long as it is needed.
 fn file(parent: &Dir, name: &str, dry_run: bool) -> io::Result<Taken> {
-    let file = match parent.open_file(name, Access::Read) {
+    let file = match parent.open_alone(name) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return in_use(),
         file => file?,
     };
@@ -78,9 +78,15 @@ fn home(parent: &Dir, name: &str, dry_run: bool) -> io::Result<Taken> {
         step("staged-locked");
         fault("staged-clear")?;
         entries.iter().try_for_each(|(entry, _)| inside.remove(entry))?;
-        parent.remove_child(name)?;
+        match parent.remove_child(name) {
+            // Where what stands for the lock is a file that stays until it is closed.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                drop(lock);
+                parent.remove_child(name)?;
+            }
+            removed => removed?,
+        }
     }
-    drop(lock);
     Ok(Taken::Away)
 }
 

@@ -16,7 +16,7 @@ use super::claim::{Look, Seen};
 use super::lockdir::{Ledger, LockDir, STATE, entered, open_parent};
 use super::manner::{Manner, ignore_in_git};
 use super::mode::Mode;
-use super::name::encode;
+use super::name::name_of;
 use super::queue;
 use super::removal::{TRASH, buried, empty, retired};
 use super::settle::{Debt, Settled, Wait, debts};
@@ -133,7 +133,7 @@ type Living = Option<HashSet<String>>;
 
 /// Returns the one name of a lock, and whether its file exists.
 fn alone(only: &Path) -> (io::Result<Names>, Living) {
-    let name = only.file_name().map(|name| encode(name.as_encoded_bytes())).unwrap_or_default();
+    let name = only.file_name().map(name_of).unwrap_or_default();
     let living = match platform::facts_of_link(only) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some(HashSet::new()),
         _ => None,
@@ -143,7 +143,7 @@ fn alone(only: &Path) -> (io::Result<Names>, Living) {
 
 fn living(parent: &Path) -> Living {
     let entries = fs::read_dir(parent).ok()?;
-    Some(entries.flatten().map(|entry| encode(entry.file_name().as_encoded_bytes())).collect())
+    Some(entries.flatten().map(|entry| name_of(&entry.file_name())).collect())
 }
 
 pub(super) fn names_in(dir: &Dir) -> io::Result<Names> {

@@ -95,6 +95,12 @@ pub enum LockError {
         /// The path.
         path: PathBuf,
     },
+    /// The path is a device's, or that of a part of a file.
+    #[error("`{}` cannot be locked: it names a device or a part of a file", path.display())]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// The path is inside dbguard's own state.
     #[error("`{}` is dbguard's own state", path.display())]
     OwnState {
@@ -148,7 +154,7 @@ impl LockError {
 
     /// Wraps an error of making a file or directory.
     pub(super) fn creating(path: &Path, source: io::Error) -> Self {
-        match errors::is_out_of_files(&source) {
+        match errors::is_out_of_files(&source) || errors::is_shut_out(&source) {
             true => Self::io("open", path, source),
             false => Self::Create { path: path.to_path_buf(), source },
         }

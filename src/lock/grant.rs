@@ -13,6 +13,7 @@ use super::mode::Mode;
 use super::queue::{self, Ticket};
 use super::settle::{self, Debt, Settled, Wait};
 use super::vigil::{News, Verdict, Vigil};
+use crate::platform::mark;
 use crate::platform::step::{fault, step};
 
 /// What a grant brings besides the kernel lock.
@@ -138,8 +139,18 @@ impl Call<'_> {
             .ok()
     }
 
-    /// Moves the claim of the queue to `held/`, or makes a new one there.
+    /// Puts a claim into `held/` and shows that it is ours.
     fn claim(&self, ticket: Option<Ticket>, cleared: Vec<String>) -> Option<Claim> {
+        let claim = self.claim_in_held(ticket, cleared)?;
+        let name = held_name(self.request.id, self.mode);
+        if let Err(error) = mark::sign(&self.ledger()?.held, &name) {
+            tracing::debug!("nobody can be shown that the claim is ours: {error}");
+        }
+        Some(claim)
+    }
+
+    /// Moves the claim of the queue to `held/`, or makes a new one there.
+    fn claim_in_held(&self, ticket: Option<Ticket>, cleared: Vec<String>) -> Option<Claim> {
         let ledger = self.ledger()?;
         if self.request.purpose != Purpose::Hold {
             self.withdraw(ticket);

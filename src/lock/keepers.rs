@@ -19,7 +19,7 @@ use super::queue;
 use super::resource::Resource;
 use super::settle;
 use crate::error::Party;
-use crate::platform::{self, Facts, FileId, Liveness, host, process};
+use crate::platform::{self, Facts, FileId, Liveness, holders, host, mark, process};
 
 /// Calls inside calls are not followed deeper than this.
 const DEEPEST: usize = 16;
@@ -64,6 +64,8 @@ pub struct LockFile {
     pub has_other_names: bool,
     /// Whether those who share it are in nobody's way.
     pub may_be_shared: bool,
+    /// Whether somebody has it locked exclusively; told only where the system lists no locks.
+    pub is_locked: bool,
 }
 
 /// Everything that keeps a lock.
@@ -102,7 +104,11 @@ impl Kept {
         {
             let has_other_names = facts.links > 1;
             let path = place.lock_path();
-            self.locks.push(LockFile { path, file: facts.id, has_other_names, may_be_shared });
+            // The question is over with the file, at the end of this block.
+            let is_locked =
+                !holders::ARE_LISTED && matches!(mark::try_lock_shared(&lock), Ok(false));
+            let file = facts.id;
+            self.locks.push(LockFile { path, file, has_other_names, may_be_shared, is_locked });
         }
         let Some(ledger) = &place.ledger else { return };
         self.waiters += queue::live_count(ledger);

@@ -18,15 +18,15 @@ use super::LockError;
 use super::claim::{
     ClaimId, Extension, Look, Record, Seen, Under, held_name, now_ms, parse_inner_name,
 };
-use super::guard::Guard;
+use super::guard::{Guard, Hold};
 use super::lockdir::LockDir;
 use super::mode::Mode;
 use super::party::{claimant, rfc3339};
 use super::resource::Resource;
 use crate::error::Party;
-use crate::platform::process::ProcessHandle;
+use crate::platform::reach::{Reached, reach};
 use crate::platform::step::{fault, step};
-use crate::platform::{self, Access, FileId, holders, host};
+use crate::platform::{self, Access, FileId, host};
 
 /// How the leases of a lock ended, one a line, the latest last.
 pub(super) const ENDED: &str = "leases.log";
@@ -77,14 +77,11 @@ impl Keeper {
         self.process.map(|(pid, _)| pid)
     }
 
-    /// Opens its process, for a signal. `None` if that process is not seen to keep the claim alive.
-    ///
-    /// What the claim says can be anybody's writing, and a signal ends most processes: it is the
-    /// kernel that has to say so. It does not of other users' processes.
-    pub fn open(&self) -> io::Result<Option<ProcessHandle>> {
+    /// Reaches its process, for a signal. `None` if that process is not seen to keep the claim alive:
+    /// what the claim says can be anybody's writing.
+    pub fn reach(&self) -> io::Result<Option<Reached>> {
         let Some((pid, start)) = self.process else { return Ok(None) };
-        let handle = ProcessHandle::open_started(pid, start)?;
-        Ok(handle.filter(|_| holders::holds(pid, self.claim)))
+        reach(pid, start, self.claim)
     }
 }
 
@@ -113,6 +110,16 @@ impl Guard {
         fault("lease")?;
         let more = Record { lease: true, expires_ms, extended, ..Record::default() };
         self.record(std::process::id(), more)
+    }
+
+    /// Returns the files of its claims, as others find them.
+    pub fn claim_files(&self) -> impl Iterator<Item = FileId> {
+        let file = |hold: &Hold| {
+            let held = &hold.place().ledger.as_ref()?.held;
+            let claim = held.open_file(&held_name(hold.id, hold.mode), Access::Read).ok()?;
+            platform::facts(&claim).ok().map(|facts| facts.id)
+        };
+        self.holds.iter().filter_map(file)
     }
 
     /// Returns the wish to extend the lease that somebody wrote into one of its claims.

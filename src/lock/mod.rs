@@ -74,7 +74,7 @@ pub use nested::{HELD_VARIABLE, HeldList};
 pub use observer::{Observer, Subject, WaitReport};
 pub use order::{in_canonical_order, lock_path, make_lock};
 pub use party::rfc3339;
-pub use resource::{Place, Resource, SIDE_FILES, Target, canonical};
+pub use resource::{Place, Resource, SIDE_FILES, Target, canonical, is_state};
 pub use roll::{Claimant, Roll, Roster, Stage, without_claim};
 pub use view::{View, locked_in, mode_of, named_in, named_in_lock_dir, view};
 pub use vigil::{Blocked, Companion, News, Verdict, Vigil, broken};

@@ -1,5 +1,9 @@
 //! Any text as the name of a directory.
 
+use std::ffi::OsStr;
+
+use crate::platform::names::folded;
+
 /// Longer names are cut and get a hash; the limit of common file systems is 255 bytes.
 const LONGEST_BYTES: usize = 100;
 
@@ -24,6 +28,12 @@ pub fn encode(text: &[u8]) -> String {
         name.push_str(&format!("~{:016x}", hash(text)));
     }
     name
+}
+
+/// Returns the directory name for the lock of a file, the same for all names that are one to the
+/// file system.
+pub fn name_of(file: &OsStr) -> String {
+    encode(folded(file).as_encoded_bytes())
 }
 
 /// Returns the text that [`encode`] was given, for people; a name that was cut stays as it is.

@@ -3,12 +3,14 @@
 //! Several names of one database are one resource: a symbolic link and its target, `X-wal` and
 //! `X`, `data.mdb` and its directory. A name that has no file is a legitimate mutex.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::LockError;
 use super::lockdir::STATE;
-use super::name::{encode, hash};
+use super::name::{hash, name_of};
+use crate::platform::names::{as_stored, folded, is_of_file};
 use crate::platform::{self, Facts};
 
 /// As many links as the kernel follows.
@@ -77,7 +79,7 @@ impl Resource {
     ///
     /// # Errors
     /// [`LockError::NoDirectory`] if the directory of the file does not exist,
-    /// [`LockError::OwnState`] if the file belongs to dbguard itself.
+    /// [`LockError::NoFile`] if it is a device, [`LockError::OwnState`] if the file belongs to dbguard itself.
     pub fn resolve(target: &Target) -> Result<Self, LockError> {
         let mut path = canonical(&target.file)?;
         let mut translated = None;
@@ -87,7 +89,7 @@ impl Resource {
             facts = facts_of(&path)?;
             translated = Some(why);
         }
-        if path.components().any(|part| part.as_os_str() == STATE) {
+        if path.components().any(|part| is_state(part.as_os_str())) {
             return Err(LockError::OwnState { path });
         }
         let place = place(&path, target)?;
@@ -99,21 +101,30 @@ impl Resource {
 /// dangling link must meet those who lock its target once that exists.
 ///
 /// # Errors
-/// [`LockError::NoDirectory`] if the directory of the file does not exist.
+/// [`LockError::NoDirectory`] if the directory of the file does not exist, [`LockError::NoFile`] if it
+/// is a device.
 pub fn canonical(path: &Path) -> Result<PathBuf, LockError> {
     let mut path =
         std::path::absolute(path).map_err(|error| LockError::io("resolve", path, error))?;
     for _ in 0..MOST_LINKS {
+        if !is_of_file(&path) {
+            return Err(LockError::NoFile { path });
+        }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return canonicalize(&path);
         };
         let full = canonicalize(parent)?.join(name);
         match full.read_link() {
             Ok(link) => path = full.parent().map_or_else(|| link.clone(), |dir| dir.join(&link)),
-            Err(_) => return Ok(full),
+            Err(_) => return Ok(as_stored(full)),
         }
     }
     Err(LockError::io("resolve", &path, platform::errors::circle_of_links()))
+}
+
+/// Whether a name is that of the directory with dbguard's own state.
+pub fn is_state(name: &OsStr) -> bool {
+    *folded(name) == *STATE
 }
 
 fn canonicalize(path: &Path) -> Result<PathBuf, LockError> {
@@ -136,17 +147,20 @@ fn facts_of(path: &Path) -> Result<Option<Facts>, LockError> {
 /// Returns the database that a file belongs to, if its name and its neighbours say so.
 fn database_of(path: &Path, facts: Option<&Facts>) -> Option<(PathBuf, &'static str)> {
     let name = path.file_name()?.to_str()?;
+    let folded = folded(path.file_name()?);
+    let folded = folded.to_str()?;
     if facts.is_some_and(|facts| facts.directory) {
         let inside = path.join("chroma.sqlite3");
         let chroma = platform::facts_of_link(&inside).is_ok_and(|facts| facts.regular);
         return chroma.then_some((inside, "the database of a Chroma directory"));
     }
-    if matches!(name, "data.mdb" | "lock.mdb") {
+    if matches!(folded, "data.mdb" | "lock.mdb") {
         return Some((path.parent()?.to_path_buf(), "an LMDB environment is its directory"));
     }
     let (base, why) = SIDE_FILES
         .iter()
-        .find_map(|(suffix, why)| Some((name.strip_suffix(suffix)?, *why)))
+        .filter(|(suffix, _)| folded.ends_with(suffix))
+        .find_map(|(suffix, why)| Some((name.get(..name.len().checked_sub(suffix.len())?)?, *why)))
         .filter(|(base, _)| !base.is_empty())?;
     let database = path.with_file_name(base);
     platform::facts_at(&database).is_ok_and(|facts| facts.regular).then_some((database, why))
@@ -160,7 +174,7 @@ fn place(path: &Path, target: &Target) -> Result<Place, LockError> {
     let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
         return Err(LockError::NotAFile { path: whole });
     };
-    let name = encode(name.as_encoded_bytes());
+    let name = name_of(name);
     let lock_file = target.lock_file.is_some().then(|| whole.clone());
     Ok(match &target.lock_dir {
         Some(dir) => {

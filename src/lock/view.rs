@@ -12,7 +12,7 @@ use super::LockError;
 use super::claim::{Look, Seen, parse_held_name};
 use super::lockdir::{Ledger, LockDir, STATE};
 use super::mode::Mode;
-use super::name::{decode, encode};
+use super::name::{decode, name_of};
 use super::party::{claimant, holding};
 use super::queue;
 use super::resource::{Resource, lock_dir_suffix};
@@ -149,8 +149,7 @@ fn files_with(parent: &Path, locks: &HashSet<String>) -> Vec<PathBuf> {
         return Vec::new();
     }
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let locked =
-        entries.filter(|entry| locks.contains(&encode(entry.file_name().as_encoded_bytes())));
+    let locked = entries.filter(|entry| locks.contains(&name_of(&entry.file_name())));
     let mut files: Vec<PathBuf> = locked.map(|entry| entry.path()).collect();
     files.sort();
     files
@@ -158,12 +157,12 @@ fn files_with(parent: &Path, locks: &HashSet<String>) -> Vec<PathBuf> {
 
 fn names_with(parent: &Path, locks: HashSet<String>) -> Vec<PathBuf> {
     let mut files = files_with(parent, &locks);
-    let name = |file: &PathBuf| encode(file.file_name().unwrap_or_default().as_encoded_bytes());
+    let name = |file: &PathBuf| name_of(file.file_name().unwrap_or_default());
     let known: HashSet<String> = files.iter().map(name).collect();
     let others = locks.into_iter().filter(|name| !known.contains(name));
     // A name that was cut cannot be read back.
     let others = others.map(|name| (decode(&name), name));
-    let others = others.filter(|(text, name)| encode(text.as_bytes()) == *name);
+    let others = others.filter(|(text, name)| name_of(text.as_ref()) == *name);
     files.extend(others.map(|(text, _)| parent.join(text)));
     files.sort();
     files

@@ -281,3 +281,15 @@ pub(super) fn state_word(letter: char) -> &'static str {
         _ => "sleeping",
     }
 }
+
+/// What there is to hear of a process that is to stay behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It is ready, and this is what it has to tell.
+    Ready(Vec<u8>),
+    /// It has told people itself why it does not stay, and has ended with this code. The key at the
+    /// console that asked for that, if one did.
+    Refused(i32, Option<i32>),
+    /// It has ended, and nobody was told why.
+    Ended,
+}

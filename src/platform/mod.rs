@@ -16,11 +16,11 @@
 //! | processes | [`process`], [`portrait`], [`Liveness`] |
 //! | the beginning of the process | [`entry`] |
 //! | starting a command | [`programs`], [`spawn`] |
-//! | a process that stays behind | [`detach`] |
+//! | a process that stays behind | [`detach`], [`reach`] |
 //! | kernel locks of others | [`ask`], [`lock_table`], [`holders`], [`held_locks`], [`lock_watch`] |
 //! | who merely has a file open | [`openers`] |
 //! | that nobody has a file open | [`lease`] |
-//! | where a file is | [`file_system`] |
+//! | where a file is, and which names are the same there | [`file_system`], [`names`] |
 //! | a database, opened without a trace | [`sniff`] |
 //! | who and where we are | [`host`] |
 //! | each kind of lock, tried out on a scratch file | [`trial`] |
@@ -30,12 +30,12 @@
 mod answers;
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
-#[cfg(all(unix, test))]
+#[cfg(test)]
 mod scratch;
 #[cfg(any(target_os = "macos", all(unix, test)))]
 mod spans;
 pub mod step;
-#[cfg(all(unix, test))]
+#[cfg(test)]
 mod tests;
 
 // What is pure in it is tested on every Unix.
@@ -59,9 +59,9 @@ pub use unix::{
     },
     handles::{
         Lent, NOWHERE, lend, make_new, make_temporary, make_temporary_directory, open_to_append,
-        open_to_sync, sync_directory,
+        open_to_sync, put_in_place, put_where_free, replace, sync_directory,
     },
-    host, mark, programs, signals, sniff, spawn, steps, trial,
+    host, mark, programs, reach, signals, sniff, spawn, steps, trial,
 };
 
 #[cfg(target_os = "linux")]
@@ -76,7 +76,7 @@ use macos as system;
 
 #[cfg(unix)]
 pub use system::{
-    ask, file_system, held_locks, holders, lease, lock_table, lock_watch, openers, portrait,
+    ask, file_system, held_locks, holders, lease, lock_table, lock_watch, names, openers, portrait,
     process,
 };
 
@@ -97,10 +97,10 @@ pub use windows::{
     file_system,
     handles::{
         Lent, NOWHERE, lend, make_new, make_temporary, make_temporary_directory, open_to_append,
-        open_to_sync, sync_directory,
+        open_to_sync, put_in_place, put_where_free, replace, sync_directory,
     },
-    held_locks, holders, host, lease, lock_table, lock_watch, mark, openers, portrait, process,
-    programs, signals, sniff, spawn, steps, trial,
+    held_locks, holders, host, lease, lock_table, lock_watch, mark, names, openers, portrait,
+    process, programs, reach, signals, sniff, spawn, steps, trial,
 };
 
 #[cfg(target_os = "freebsd")]

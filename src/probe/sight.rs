@@ -6,7 +6,6 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::platform::holders::table_is_complete;
 use crate::platform::portrait::{namespace_pids, portrait};
 use crate::platform::{Access, Dir, Facts, FileId, Liveness, file_system, host, process};
 use crate::stale::{
@@ -148,9 +147,9 @@ impl Machine {
         let here = Here {
             host: host::host(),
             machine: host::machine_id(),
-            boot: process::boot_id(),
+            boot: host::boot_id(),
             namespace: process::pid_namespace(),
-            confined: !table_is_complete(),
+            confined: !process::all_are_seen(),
             shared: false,
         };
         let has_plain_clock = process::has_plain_clock();

@@ -10,7 +10,7 @@ use crate::native::decode::Blocks;
 use crate::platform::held_locks::{HeldLock, NamedFile, locks_of_everybody, may_look_into};
 use crate::platform::lock_table::{LockKind, LockMode};
 use crate::platform::portrait::portrait;
-use crate::platform::{FileId, host, process};
+use crate::platform::{FileId, holders, host, process};
 use crate::probe::{Wish, survey};
 
 /// Which holders are meant.
@@ -76,11 +76,20 @@ impl Standing {
             // A claim is locked exclusively: whoever shares it only looks whether it lives.
             let is_kept = |row: &&HeldLock| row.lock.mode == LockMode::Write;
             let of_it = rows.iter().filter(|row| row.file == first_claim + index).filter(is_kept);
-            let pids: Vec<u32> = of_it.flat_map(|row| row.holders.iter().copied()).collect();
+            let mut pids: Vec<u32> = of_it.flat_map(|row| row.holders.iter().copied()).collect();
+            // Where no locks are listed, who has one may show it himself.
+            if pids.is_empty() && keeper.is_live && holders::holds(keeper.claimant, keeper.file) {
+                pids.push(keeper.claimant);
+            }
             self.add_claim(keeper, &pids);
         }
         let of_locks = rows.iter().filter(|row| row.file < first_claim);
         of_locks.for_each(|row| self.add_flock(row, &kept));
+        if let Some(lock) = kept.locks.iter().find(|lock| lock.is_locked)
+            && self.is_free()
+        {
+            self.refuse(Obstacle::Unseen(lock.path.to_string_lossy().into_owned()));
+        }
         let claimants: Vec<(u32, Option<u64>)> =
             kept.keepers.iter().map(|keeper| (keeper.claimant, keeper.claimant_start)).collect();
         let pids: Vec<u32> = rows.iter().flat_map(|row| row.holders.iter().copied()).collect();

@@ -1,6 +1,6 @@
 //! Long, foreign and odd names of files.
 
-use crate::scene::{Scene, is_wine};
+use crate::scene::Scene;
 
 #[test]
 fn a_name_may_have_any_letters() {
@@ -15,10 +15,6 @@ fn a_name_may_have_any_letters() {
 
 #[test]
 fn a_path_may_be_longer_than_260_characters() {
-    if is_wine() {
-        println!("skipped: Wine 8 does not tell the final path of so long a name");
-        return;
-    }
     let scene = Scene::new();
     let mut directory = scene.directory().to_path_buf();
     for _ in 0..4 {

@@ -72,7 +72,8 @@ impl Scene {
         Self::started(command)
     }
 
-    fn started(mut command: Command) -> Holder {
+    /// Starts a command that says that it holds, and returns once it has.
+    pub fn started(mut command: Command) -> Holder {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("dbguard starts");
         let input = child.stdin.take();

@@ -52,6 +52,11 @@ pub fn redb(path: &Path, mode: &str) -> String {
     serde_json::json!(["redb", path, mode]).to_string()
 }
 
+/// Returns the part of one who starts a command and is gone.
+pub fn leaving(words: &[&str]) -> String {
+    serde_json::json!([&["leave"], words].concat()).to_string()
+}
+
 /// Returns the part of the leader of a new session on a terminal, which becomes `words`.
 pub fn session(terminal: &Path, words: &[&str]) -> String {
     let terminal = terminal.to_str().expect("a terminal's path is text");
@@ -84,6 +89,10 @@ fn plays_the_part_in_its_environment() {
                 _ => Box::new(redb::ReadOnlyDatabase::open(path).expect("it is readable")),
             };
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("input ends");
+        }
+        ["leave", program, arguments @ ..] => {
+            let mut command = process::Command::new(program);
+            command.args(arguments).env_remove(PART).spawn().expect("it can be started");
         }
         #[cfg(target_os = "linux")]
         ["session", terminal, program, arguments @ ..] => lead(terminal, program, arguments),

@@ -23,12 +23,13 @@ const OUTWARD: [&str; 9] = [
     "process::exit",
 ];
 
-/// The exceptions: the steps of test builds, the environment that a command inherits, and the
+/// The exceptions: the steps of test builds, the environment that a process inherits, and the
 /// width of the terminal.
-const OUTWARD_TOO: [&str; 5] = [
+const OUTWARD_TOO: [&str; 6] = [
     "src/platform/step.rs",
     "src/platform/unix/spawn.rs",
     "src/platform/unix/host.rs",
+    "src/platform/windows/detach.rs",
     "src/platform/windows/spawn.rs",
     "src/platform/windows/host.rs",
 ];
@@ -73,6 +74,10 @@ fn root() -> &'static Path {
 }
 
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+    if directory.is_file() {
+        found.push(directory.to_path_buf());
+        return;
+    }
     for entry in fs::read_dir(directory).expect("the package can be read") {
         let path = entry.expect("an entry can be read").path();
         if path.is_dir() {
@@ -249,6 +254,44 @@ fn a_system_is_named_only_where_the_platform_chooses_its_files() {
         wrong.extend(lines.map(|(number, line)| source.at(number, line)));
     }
     assert_none("conditions on a system outside a `mod.rs`", &wrong);
+}
+
+/// Returns the words of the code below some directories.
+fn words_below(directories: &[&str]) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for source in sources(directories) {
+        for (_, line) in source.code() {
+            let parts = line.split(|one: char| !one.is_alphanumeric() && one != '_');
+            words.extend(parts.map(str::to_owned));
+        }
+    }
+    words
+}
+
+/// The functions of Windows are the contract: it shares no file with the others.
+#[test]
+fn every_function_of_the_platform_is_on_every_system_and_in_a_contract_test() {
+    // What only whole programs can do, as each test of `main` and those of `acquire` see to.
+    const OF_PROGRAMS: [&str; 5] =
+        ["arguments", "until_ready", "confirm", "dismiss", "is_confirmed"];
+    let tested = words_below(&["src/platform/tests"]);
+    let linux = words_below(&["src/platform/unix", "src/platform/linux"]);
+    let macos = words_below(&["src/platform/unix", "src/platform/macos"]);
+    let mut wrong = Vec::new();
+    for source in sources(&["src/platform/windows", "src/platform/step.rs"]) {
+        for (number, line) in source.shipped() {
+            let Some(rest) = line.trim_start().strip_prefix("pub fn ") else { continue };
+            let name = rest.split(['(', '<']).next().unwrap_or(rest);
+            let is_everywhere = [&linux, &macos].iter().all(|words| words.contains(name));
+            let is_shared = source.name.ends_with("/step.rs");
+            if !(is_everywhere || is_shared)
+                || !(tested.contains(name) || OF_PROGRAMS.contains(&name))
+            {
+                wrong.push(source.at(number, line));
+            }
+        }
+    }
+    assert_none("not everywhere, or in no contract test", &wrong);
 }
 
 #[test]

@@ -163,6 +163,7 @@ mod terminal;
 mod trust;
 mod unlock;
 mod unlock_aim;
+#[cfg(target_os = "linux")]
 mod unlock_outside;
 mod update;
 mod update_crash;

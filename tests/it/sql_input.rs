@@ -4,9 +4,9 @@
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 
+use crate::scene::{Scene, have};
 #[cfg(target_os = "linux")]
 use crate::scene::{is_root, skip};
-use crate::scene::{Scene, have};
 #[cfg(target_os = "linux")]
 use crate::sql_crew::ask;
 use crate::sql_crew::{answer, assert_sound, database, dump, sql};
@@ -153,7 +153,12 @@ fn a_script_that_is_no_script_is_refused() {
             "`.tables` is a command of the sqlite3",
         ),
         ("mode.sql", b".mode csv\nselect 1;", 64, "--format"),
-        ("nul.sql", b"select 1;\n\0 delete from t;", 64, "`nul.sql` has a NUL character in line 2"),
+        (
+            "zero.sql",
+            b"select 1;\n\0 delete from t;",
+            64,
+            "`zero.sql` has a NUL character in line 2",
+        ),
     ] {
         scene.file(name, content);
         sql(&scene, &["-f", name, "a.db"]).run().expect(code).says(says).answers("");

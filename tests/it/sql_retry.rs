@@ -18,6 +18,9 @@ const HOLDERS: [(&str, &str); 5] = [
     ("wal", "begin exclusive;"),
 ];
 
+/// Whether the system tells who has locked a part of a file.
+const NAMES_HOLDERS: bool = cfg!(target_os = "linux");
+
 /// What a writer does.
 const CHANGE: &str = "update c set n = n + 1 returning n";
 
@@ -112,7 +115,7 @@ fn a_reader_waits_only_for_what_keeps_readers_out() {
         let read = read.expect(code);
         if code == 0 {
             read.answers("0");
-        } else {
+        } else if NAMES_HOLDERS {
             read.says(&peer.pid().to_string());
         }
         peer.leave();
@@ -132,20 +135,20 @@ fn giving_up_names_the_holder_and_never_comes_early() {
         let pid = peer.pid().to_string();
         let run = |options: &[&str]| sql(&scene, options).words(["a.db", CHANGE]).run();
         // An open reader keeps nobody from starting, and dbguard out at the commit.
-        let is_reader = locks.contains("select");
+        let is_named = NAMES_HOLDERS && !locks.contains("select");
         for options in [&["-w", "0.7"][..], &["-w", "0.7", "--native", "ignore"]] {
             let begun = Instant::now();
             let ended = run(options).expect(124).answers("");
             assert!(begun.elapsed() >= Duration::from_millis(700), "{}", ended.describe());
             let ended = ended.says("a.db is still busy after 0.7s");
-            if options.len() == 2 && !is_reader {
+            if options.len() == 2 && is_named {
                 ended.says(&pid).says("which has run for");
             }
         }
         let named = [&["-n"][..], &["-w", "0"], &["--native", "fail"]];
         for options in named {
             let ended = run(options).expect(75).answers("").says("a.db is busy");
-            if !is_reader {
+            if is_named {
                 ended.says(&pid);
             }
         }
@@ -153,7 +156,7 @@ fn giving_up_names_the_holder_and_never_comes_early() {
         let ended = run(&["-n", "--json"]).expect(75);
         let found = ended.error_document();
         assert_eq!(found["code"], "would_block", "{}", ended.describe());
-        if !is_reader {
+        if is_named {
             assert_eq!(found["holder"]["pid"], peer.pid(), "{}", ended.describe());
         }
         peer.leave();
@@ -223,15 +226,16 @@ fn a_batch_that_reads_first_never_loses_its_snapshot() {
     let change = ["update foreigners set n = n + 1"];
     let writer = Foreigner::doing(&scene, "a.db", "60000", &change, Duration::ZERO);
     let script = "select n from foreigners; select count(*) from c; update c set n = n + 1";
+    let times = if cfg!(windows) { 8 } else { 40 };
     for native in ["wait", "ignore"] {
-        for _ in 0..40 {
+        for _ in 0..times {
             let words = ["-v", "-w", "50", "--native", native, "a.db", script];
             sql(&scene, &words).run().expect(0).never_says("SNAPSHOT");
         }
     }
     let written = writer.end().to_string();
     assert_eq!(ask(&scene, "a.db", "select n from foreigners"), written);
-    assert_eq!(ask(&scene, "a.db", "select n from c"), "80");
+    assert_eq!(ask(&scene, "a.db", "select n from c"), (2 * times).to_string());
 }
 
 /// Readers that overlap without end would keep a writer out for ever, were his commit to wait

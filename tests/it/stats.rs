@@ -25,8 +25,8 @@ fn counted(scene: &Scene, file: &str) -> Value {
 /// Two thousand grants of forty processes at once, folded meanwhile.
 #[test]
 fn the_sum_of_a_crowd_is_exact() {
-    const PROCESSES: u64 = 40;
-    const EACH: u64 = 50;
+    const PROCESSES: u64 = if cfg!(windows) { 20 } else { 40 };
+    const EACH: u64 = if cfg!(windows) { 4 } else { 50 };
     let scene = Scene::new();
     scene.file("a.db", "");
     let script = format!(
@@ -39,7 +39,8 @@ fn the_sum_of_a_crowd_is_exact() {
     }
     let seen = counted(&scene, "a.db");
     assert_eq!(seen["acquisitions"]["exclusive"], PROCESSES * EACH, "{seen:#}");
-    assert!(scene.state("a.db", "stats.sum").exists(), "it was folded");
+    let is_folded = scene.state("a.db", "stats.sum").exists();
+    assert_eq!(is_folded, PROCESSES * EACH > 1000, "{}", scene.describe());
     assert!(!scene.state("a.db", "stats.new").exists());
 }
 

@@ -1,17 +1,25 @@
 //! `dbguard unlock` ends nobody whom it has not seen to hold the very lock that was asked about.
 
-use std::fs::{self, Permissions};
+use std::fs;
+#[cfg(target_os = "linux")]
+use std::fs::Permissions;
+#[cfg(target_os = "linux")]
 use std::io::Write;
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::system::Signal;
-
+#[cfg(target_os = "linux")]
 use crate::info_crew::{CONNECT, Client};
+#[cfg(target_os = "linux")]
 use crate::process::{Contender, lives, signal_while, until};
-use crate::scene::{Run, Scene, have, have_namespaces, is_root};
+use crate::scene::{Run, Scene};
+#[cfg(target_os = "linux")]
+use crate::scene::{have, have_namespaces, is_root};
+#[cfg(target_os = "linux")]
 use crate::sql_crew::database;
+#[cfg(target_os = "linux")]
+use crate::system::Signal;
 
 fn unlock(scene: &Scene, words: &[&str]) -> Run {
     scene.dbguard(["unlock"]).words(words)
@@ -24,6 +32,7 @@ fn claim(scene: &Scene) -> PathBuf {
 }
 
 /// Leaves the claim of a killed dbguard whose command has none of its descriptors and runs on.
+#[cfg(target_os = "linux")]
 fn left_behind(scene: &Scene) -> Contender {
     let holder = scene.hold(["--close", "a.db"]);
     holder.until_recorded(scene, "a.db");
@@ -48,6 +57,7 @@ fn the_advice_ends_no_more_than_was_shown_and_in_no_harder_way() {
 
 /// An engine locks the whole database: one who works at another part was ended with the key's holder.
 #[test]
+#[cfg(target_os = "linux")]
 fn with_a_key_holders_of_the_engines_locks_are_ended_only_if_asked_for() {
     if !have(&["python3", "sqlite3"]) {
         return;
@@ -69,6 +79,7 @@ fn with_a_key_holders_of_the_engines_locks_are_ended_only_if_asked_for() {
 /// To see whether a claim lives it is locked shared for an instant. Whoever did so, and was stopped
 /// or preempted in it, was taken for an heir of the dead holder.
 #[test]
+#[cfg(target_os = "linux")]
 fn whoever_only_looks_whether_a_claim_lives_is_not_ended() {
     if !have(&["flock"]) {
         return;
@@ -87,6 +98,7 @@ fn whoever_only_looks_whether_a_claim_lives_is_not_ended() {
 
 /// The kernel tells who took a flock, and goes on to when only an heir has it.
 #[test]
+#[cfg(target_os = "linux")]
 fn whoever_took_the_lock_and_may_not_be_looked_into_is_not_ended_for_it() {
     if !have(&["python3"]) {
         return;
@@ -161,6 +173,7 @@ fn a_dead_claim_that_others_may_write_to_proves_nothing() {
 /// A dbguard that was killed while it waited for a call inside its own leaves no claim, and that call
 /// keeps others out. The database was called free.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_call_inside_a_killed_one_is_ended_though_no_claim_is_left() {
     if !have(&["python3"]) {
         return;
@@ -189,6 +202,7 @@ fn a_call_inside_a_killed_one_is_ended_though_no_claim_is_left() {
 
 /// A daemon has the lock only until the dbguard that started it gives that back.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_daemon_that_the_command_started_is_ended_only_if_it_keeps_the_lock() {
     for (last, survives) in [("exit 3", true), ("trap - TERM; kill -TERM $$", false)] {
         let scene = Scene::new();
@@ -217,6 +231,7 @@ fn a_daemon_that_the_command_started_is_ended_only_if_it_keeps_the_lock() {
 /// Of whoever runs elsewhere only the claim is seen: the database was called free although it was
 /// next in line.
 #[test]
+#[cfg(target_os = "linux")]
 fn the_next_in_line_who_cannot_be_seen_is_told() {
     let scene = Scene::new();
     if !have_namespaces() {

@@ -3,13 +3,11 @@
 
 use crate::info_crew::{CONNECT, Client, holder_in_a_namespace};
 use crate::process::{lives, until};
-#[cfg(target_os = "linux")]
 use crate::pty::Terminal;
 use crate::scene::{Scene, have, have_namespaces, is_root, skip};
 use crate::sql_crew::database;
 
 #[test]
-#[cfg(target_os = "linux")]
 fn at_a_terminal_it_asks_and_only_yes_ends_anybody() {
     let scene = Scene::new();
     for (keys, code) in
@@ -44,7 +42,6 @@ fn at_a_terminal_it_asks_and_only_yes_ends_anybody() {
 
 /// Ctrl-C at the question is no yes.
 #[test]
-#[cfg(target_os = "linux")]
 fn ctrl_c_at_the_question_ends_only_the_question() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
@@ -58,7 +55,6 @@ fn ctrl_c_at_the_question_ends_only_the_question() {
 
 /// Pasted lines answered a question that nobody had read.
 #[test]
-#[cfg(target_os = "linux")]
 fn what_was_typed_before_the_question_is_no_answer() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
@@ -81,7 +77,6 @@ fn what_was_typed_before_the_question_is_no_answer() {
 
 /// What is called like a title of a terminal is shown harmless.
 #[test]
-#[cfg(target_os = "linux")]
 fn a_hostile_command_line_does_not_reach_the_terminal_raw() {
     let scene = Scene::new();
     let holder = scene.hold(["--label", "evil\x1b]0;owned\x07", "a.db"]);

@@ -2,9 +2,9 @@
 //! file has its old content or its new one, and never a mixture.
 
 use crate::process::{Ended, Process, until};
+use crate::scene::{Run, Scene, have_hooks, wine_lacks};
 #[cfg(target_os = "linux")]
 use crate::scene::{have, is_root, skip};
-use crate::scene::{Run, Scene, have_hooks};
 #[cfg(target_os = "linux")]
 use crate::system::Signal;
 use crate::update::leftovers;
@@ -162,10 +162,12 @@ fn a_signal_reaches_the_command_and_nothing_is_replaced() {
 /// What the command left running may still have something to say, as in `$(...)`.
 #[test]
 fn the_output_is_complete_when_the_last_writer_has_gone() {
-    let script = "echo one; sh -c 'until [ -e go ]; do sleep 0.05; done; echo two' & ";
     let late = |scene: &Scene| {
-        let run = update(scene, &["a", "--", "sh", "-c", script]).spawn();
-        let told = |run: &Process| run.stderr().contains("sh has ended, but something it started");
+        let script = "until [ -e go ]; do sleep 0.05; done; echo two";
+        let words = crate::actor::words();
+        let run = update(scene, &["a", "--"]).words(words);
+        let run = run.env(crate::actor::PART, crate::actor::leaving(&["sh", "-c", script])).spawn();
+        let told = |run: &Process| run.stderr().contains("has ended, but something it started can");
         until("it says what it waits for", || told(&run));
         assert!(scene.read("a") == content("old") && run.runs());
         run
@@ -174,7 +176,7 @@ fn the_output_is_complete_when_the_last_writer_has_gone() {
     let mut run = late(&scene);
     scene.file("go", "");
     run.wait().expect(0);
-    assert_eq!(scene.read("a"), "one\ntwo\n");
+    assert!(scene.read("a").ends_with("two\n"), "{}", scene.describe());
     // Meanwhile it can be interrupted.
     #[cfg(target_os = "linux")]
     {
@@ -292,7 +294,7 @@ fn a_foreign_change_is_not_overwritten() {
 #[test]
 fn an_update_inside_an_update_is_not_overwritten() {
     let scene = scene();
-    let inner = "\"$DBGUARD\" update a -- echo inner; echo outer";
+    let inner = "\"$DBGUARD\" update a -- printf 'inner\\n'; echo outer";
     let ended = update(&scene, &["a", "--", "sh", "-c", inner]).run().expect(74);
     ended.says("or by the command itself");
     assert_eq!(scene.read("a"), "inner\n");
@@ -302,9 +304,13 @@ fn an_update_inside_an_update_is_not_overwritten() {
 /// Readers without any lock see one content or the other while fifty updates run.
 #[test]
 fn a_reader_without_a_lock_never_sees_a_mixture() {
+    if wine_lacks("no file is put in the place of one that somebody has open") {
+        return;
+    }
     let scene = scene();
     let toggle = ["-q", "a", "--", "tr", "oldnew", "newold"];
-    let mut writers: Vec<_> = (0..20).map(|_| update(&scene, &toggle).spawn()).collect();
+    let count = if cfg!(windows) { 8 } else { 20 };
+    let mut writers: Vec<_> = (0..count).map(|_| update(&scene, &toggle).spawn()).collect();
     let mut looks = 0;
     while writers.iter().any(Process::runs) {
         let seen = scene.read("a");

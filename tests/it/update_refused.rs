@@ -61,7 +61,7 @@ fn a_file_with_several_names_is_refused() {
         refused(&scene, &[name], 64, &["has 2 names (hard links)", "keep the old content"]);
     }
     fs::remove_file(scene.path("b")).expect("it is ours");
-    update(&scene, &["a", "--", "echo", "new"]).run().expect(0).silent();
+    update(&scene, &["a", "--", "printf", "new\\n"]).run().expect(0).silent();
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_database_is_refused_by_its_content() {
     // What only looks like a part of one is a file like any other.
     scene.file("notes", "text");
     scene.file("notes-wal", "old\n");
-    update(&scene, &["-q", "notes-wal", "--", "echo", "new"]).run().expect(0);
+    update(&scene, &["-q", "notes-wal", "--", "printf", "new\\n"]).run().expect(0);
     assert_eq!((scene.read("notes"), scene.read("notes-wal")), ("text".into(), "new\n".into()));
 }
 
@@ -162,16 +162,16 @@ fn permissions_of_file_and_directory_are_told() {
     for mode in [0o444, 0o200] {
         let scene = Scene::new();
         shared(&scene, 0o777, mode, 0);
-        let ended = ordinary(&scene, &["data/a", "--", "echo", "new"]).expect(77);
+        let ended = ordinary(&scene, &["data/a", "--", "printf", "new\\n"]).expect(77);
         ended.says("data/a").says("hint: ");
         fs::set_permissions(scene.path("data/a"), Permissions::from_mode(0o644)).expect("chmod");
         assert_eq!(scene.read("data/a"), "old\n");
     }
     let scene = Scene::new();
     shared(&scene, 0o555, 0o666, 0);
-    let ended = ordinary(&scene, &["data/a", "--", "echo", "new"]).expect(77);
+    let ended = ordinary(&scene, &["data/a", "--", "printf", "new\\n"]).expect(77);
     ended.says("cannot make a temporary file beside data/a").says("has to be writable");
-    let ended = ordinary(&scene, &["--create", "data/b", "--", "echo", "new"]).expect(77);
+    let ended = ordinary(&scene, &["--create", "data/b", "--", "printf", "new\\n"]).expect(77);
     ended.says("beside data/b");
     assert_eq!(scene.read("data/a"), "old\n");
 }
@@ -191,7 +191,7 @@ fn what_an_ordinary_user_cannot_keep_is_told() {
     ] {
         let scene = Scene::new();
         shared(&scene, 0o777, mode, group);
-        let ended = ordinary(&scene, &["data/a", "--", "echo", "new"]).expect(0).says(says);
+        let ended = ordinary(&scene, &["data/a", "--", "printf", "new\\n"]).expect(0).says(says);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.describe());
         let now = fs::metadata(scene.path("data/a")).expect("it is there");
         assert_eq!((now.mode() & 0o7777, now.uid(), now.gid()), (kept, 65534, 65534));
@@ -207,13 +207,13 @@ fn a_rename_that_is_forbidden_is_explained() {
     }
     let scene = Scene::new();
     shared(&scene, 0o1777, 0o666, 0);
-    let ended = ordinary(&scene, &["data/a", "--", "echo", "new"]).expect(77);
+    let ended = ordinary(&scene, &["data/a", "--", "printf", "new\\n"]).expect(77);
     let ended = ended.says("cannot replace data/a").says("sticky");
     assert!(leftovers(&scene.path("data")).is_empty(), "{}", ended.describe());
     assert_eq!(scene.read("data/a"), "old\n");
     // A directory that may be written to and not be read.
     shared(&scene, 0o733, 0o666, 0);
-    let ended = ordinary(&scene, &["data/a", "--", "echo", "new"]).expect(0);
+    let ended = ordinary(&scene, &["data/a", "--", "printf", "new\\n"]).expect(0);
     ended.says("its directory may not be read");
     assert_eq!(scene.read("data/a"), "new\n");
 }

@@ -1,9 +1,9 @@
 //! Defects of `dbguard update` that were found and mended, each with its story, and how `dbguard fix`
 //! deals with what a killed update leaves.
 
-use std::fs::{self, File};
 #[cfg(target_os = "linux")]
 use std::fs::Permissions;
+use std::fs::{self, File};
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 

@@ -177,7 +177,7 @@ impl Taker {
             Self::File { output, path } => {
                 let file = output.into_inner().map_err(io::IntoInnerError::into_error)?;
                 file.as_file().sync_all()?;
-                file.persist(path).map(drop).map_err(|error| error.error)
+                platform::put_in_place(file.into_temp_path(), &path)
             }
         }
     }

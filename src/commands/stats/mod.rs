@@ -20,6 +20,7 @@ use crate::lock::stats::{Tally, reset, tally};
 use crate::lock::{self, LockError, Resource, Target};
 use crate::native::{Engine, Want};
 use crate::outcome::Outcome;
+use crate::platform;
 use crate::probe::{locks_below, look};
 
 /// What was counted of one database.
@@ -52,7 +53,7 @@ pub fn stats(request: &StatsRequest, voice: &Voice) -> Result<End, Failure> {
         Some((file, mut staged)) => {
             let written = staged
                 .write_all(stats.text().as_bytes())
-                .and_then(|()| staged.persist(file.path()).map_err(|error| error.error));
+                .and_then(|()| platform::put_in_place(staged.into_temp_path(), file.path()));
             written.map_err(|error| cannot_write(file.path(), error))?;
             Outcome::Ok.into()
         }

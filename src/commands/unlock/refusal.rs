@@ -3,7 +3,7 @@
 use crate::cli::unlock_args::UnlockRequest;
 use crate::error::{Failure, Party};
 use crate::outcome::Outcome as Exit;
-use crate::platform::host;
+use crate::platform::{holders, host};
 use crate::report;
 use crate::unlock::{Holder, Obstacle, Outcome, Role};
 
@@ -80,6 +80,10 @@ fn advice(obstacle: &Obstacle, typed: &str) -> String {
         Obstacle::Elsewhere(..) => {
             format!("where it runs, in that container or on the host, type: dbguard unlock {typed}")
         }
+        Obstacle::Unseen(_) if !holders::ARE_LISTED => format!(
+            "this system does not tell who has locked a file: look at dbguard info {typed}, and end \
+             that process by hand"
+        ),
         Obstacle::Unseen(_) if host::user() != 0 => {
             format!("root sees everybody, type: sudo dbguard unlock {typed}")
         }
@@ -93,7 +97,7 @@ fn advice(obstacle: &Obstacle, typed: &str) -> String {
                 .to_owned()
         }
         Obstacle::First(_) => "stop the container, or the machine, instead".to_owned(),
-        Obstacle::Stranger(_) => format!("type: sudo dbguard unlock {typed}"),
+        Obstacle::Stranger(_) => host::as_root(&format!("dbguard unlock {typed}")),
         Obstacle::Veiled(_) if host::user() != 0 => format!("type: sudo dbguard unlock {typed}"),
         Obstacle::Veiled(_) => {
             format!("as its user, or with the capability SYS_PTRACE, type: dbguard unlock {typed}")

@@ -13,7 +13,7 @@ use crate::error::Failure;
 use crate::outcome::Outcome;
 use crate::platform;
 use crate::platform::attributes::{Lost, carry_over};
-use crate::platform::sniff::{Sniffed, open_unnoticed};
+use crate::platform::sniff::{Sniffed, open_to_settle};
 use crate::platform::step::{fault, step};
 use crate::supervise::Supervisor;
 
@@ -25,8 +25,9 @@ const PRIVATE: u32 = 0o600;
 
 /// A temporary file beside the one it is for; removed when dropped.
 pub(super) struct Replacement {
-    stage: Stage,
+    /// Closed first: not every system takes the name from a file that is open.
     file: File,
+    stage: Stage,
     /// What it is for.
     target: PathBuf,
     /// Whether there is an old file.
@@ -48,7 +49,7 @@ impl Replacement {
         });
         let (stage, file) = made.map_err(|error| cannot_stage(&target, error, voice))?;
         let directory = platform::open_to_sync(directory).ok();
-        Ok(Self { stage, file, target, replaces, directory })
+        Ok(Self { file, stage, target, replaces, directory })
     }
 
     /// Returns where it is.
@@ -91,7 +92,7 @@ impl Replacement {
             Err(error) => return Err(wrong("something unreadable").caused_by(error)),
         };
         step("update-found");
-        let file = match open_unnoticed(self.stage.path()) {
+        let file = match open_to_settle(self.stage.path()) {
             Ok(Sniffed::File(file)) => file,
             Ok(Sniffed::Directory | Sniffed::Other) => return Err(wrong("no file of its own")),
             Err(error) => return Err(wrong("something unreadable").caused_by(error)),

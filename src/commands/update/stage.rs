@@ -6,14 +6,14 @@
 //! the command.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
 use tempfile::{TempDir, TempPath};
 
 use crate::platform::step::step;
-use crate::platform::{self, Lent};
+use crate::platform::{self, Dir, Lent};
 use crate::probe::UPDATE;
 
 /// How often a directory is made anew that was taken for one that is left.
@@ -29,12 +29,15 @@ pub(super) struct Stage {
     home: Option<Home>,
 }
 
+/// The name of a copy whose own name cannot be had.
+const COPY: &str = "copy";
+
 /// The directory of a copy.
 #[derive(Debug)]
 struct Home {
-    /// Removed first, and then given free.
     directory: TempDir,
-    lock: File,
+    /// `None` where directories cannot be locked.
+    lock: Option<File>,
 }
 
 impl Stage {
@@ -50,9 +53,16 @@ impl Stage {
     pub(super) fn copy(directory: &Path, name: &OsStr, mode: u32) -> io::Result<(Self, File)> {
         let home = Home::make(directory)?;
         // Whoever cleans up reads no other names.
-        let name = if name.to_str().is_some() { name } else { OsStr::new("copy") };
-        let path = home.directory.path().join(name);
-        let file = platform::make_new(&path, mode)?;
+        let name = if name.to_str().is_some() { name } else { OsStr::new(COPY) };
+        let mut path = home.directory.path().join(name);
+        let file = match platform::make_new(&path, mode) {
+            // Where a file stands for the lock, it can have this very name.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                path.set_file_name(COPY);
+                platform::make_new(&path, mode)?
+            }
+            made => made?,
+        };
         Ok((Self { path: TempPath::try_from_path(path)?, home: Some(home) }, file))
     }
 
@@ -63,17 +73,17 @@ impl Stage {
 
     /// Returns what tells others, for as long as it is open, that the copy is needed.
     pub(super) fn lock(&self) -> Option<Lent<'_>> {
-        self.home.as_ref().map(|home| platform::lend(&home.lock))
+        self.home.as_ref().and_then(|home| home.lock.as_ref()).map(platform::lend)
     }
 
     /// Gives it its name, in the place of whatever has it.
     pub(super) fn replace(self, target: &Path) -> io::Result<()> {
-        self.path.persist(target).map_err(io::Error::from)
+        platform::put_in_place(self.path, target)
     }
 
     /// Gives it its name unless something has it.
     pub(super) fn place(self, target: &Path) -> io::Result<()> {
-        self.path.persist_noclobber(target).map_err(io::Error::from)
+        platform::put_where_free(self.path, target)
     }
 }
 
@@ -82,24 +92,33 @@ impl Home {
         for _ in 0..TRIES {
             let made = platform::make_temporary_directory(UPDATE, PRIVATE, directory)?;
             step("update-home");
-            let lock = match platform::open_to_sync(made.path()) {
+            let inside = match Dir::open(made.path()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                lock => lock?,
+                inside => inside?,
             };
-            let home = Self { directory: made, lock };
-            // Where directories cannot be locked, nobody can prove that one is left.
-            let is_ours = platform::try_lock_exclusive(&home.lock).unwrap_or(true);
-            if is_ours && home.is_there()? {
-                return Ok(home);
+            let lock = match inside.try_lock() {
+                Ok(None) => continue,
+                // Where directories cannot be locked, nobody can prove that one is left.
+                lock => lock.ok().flatten(),
+            };
+            // Whether nobody took it away before it was locked.
+            let named = platform::facts_of_link(made.path());
+            let id = inside.facts()?.id;
+            if named.is_ok_and(|named| named.id == id) {
+                return Ok(Self { directory: made, lock });
             }
         }
         Err(io::ErrorKind::ResourceBusy.into())
     }
+}
 
-    /// Whether nobody took it away before it was locked.
-    fn is_there(&self) -> io::Result<bool> {
-        let locked = platform::facts(&self.lock)?.id;
-        let named = platform::facts_of_link(self.directory.path());
-        Ok(named.is_ok_and(|named| named.id == locked))
+impl Drop for Home {
+    /// Removes it, and then gives it free.
+    fn drop(&mut self) {
+        // Where a file that stands for the lock stays until it is closed, the directory does, too;
+        // then it is tried once more when this has been dropped.
+        if fs::remove_dir_all(self.directory.path()).is_err() {
+            self.lock = None;
+        }
     }
 }

@@ -31,7 +31,7 @@ use super::lockdir::LockDir;
 use super::resource::Resource;
 use crate::platform::lease::Lease;
 use crate::platform::step::step;
-use crate::platform::{self, Access, Dir, Facts, host};
+use crate::platform::{self, Access, Dir, Facts, errors, host};
 
 /// The lines.
 const LOG: &str = "stats.log";
@@ -175,7 +175,7 @@ fn fold(place: &LockDir, size: u64) -> io::Result<()> {
             continue;
         }
         // What may not be read is left where it is.
-        let Ok(file) = place.root.open_file(&name, Access::Read) else { continue };
+        let Ok(file) = place.root.open_alone(&name) else { continue };
         // Until it is removed, so that one who had found it under its old name cannot open it.
         let lease = Lease::take(&file);
         if !is_settled(&file, &lease)? {
@@ -273,9 +273,10 @@ fn looked(place: &LockDir) -> io::Result<Option<Tally>> {
     for name in before.1.iter().map(String::as_str).filter(|name| *name != merged).chain([LOG]) {
         match place.root.open_file(name, Access::Read) {
             Ok(file) => tally.merge(&Tally::read(&read(&file)?)),
+            // Somebody has a lease on it, or has it alone: it is being added.
+            Err(error) if errors::is_shut_out(&error) => return Ok(None),
             Err(error) => match error.kind() {
                 io::ErrorKind::PermissionDenied => return Err(error),
-                // Somebody has a lease on it: it is being added.
                 io::ErrorKind::WouldBlock => return Ok(None),
                 // Not made yet, added meanwhile, or something else of that name.
                 _ => {}

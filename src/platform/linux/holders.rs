@@ -24,6 +24,9 @@ pub use crate::platform::answers::Holder;
 /// kernel's `proc_ns.h`), which is the only one whose lock table leaves nothing out.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
+/// Whether the system lists the locks that others hold.
+pub const ARE_LISTED: bool = true;
+
 /// Whether a mutex that processes share has the number of the thread that has it, as futexes do.
 pub const MUTEXES_NAME_THREADS: bool = true;
 
@@ -206,7 +209,8 @@ mod tests {
     use super::rows_of;
     use super::{FileId, flock_conflict, holders_of, holds, mount_device, process_of_thread};
     use crate::platform::facts_at;
-    use crate::platform::scratch::{Scratch, take_ofd_lock};
+    use crate::platform::scratch::Scratch;
+    use crate::platform::unix::record_lock::take_ofd_lock;
     use std::fs;
     use std::io::{BufRead, BufReader};
     use std::path::Path;

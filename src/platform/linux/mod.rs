@@ -12,6 +12,7 @@ pub mod listing;
 pub mod lock_table;
 pub mod lock_watch;
 pub mod machine;
+pub mod names;
 pub mod openers;
 pub mod portrait;
 pub mod process;

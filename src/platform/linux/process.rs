@@ -163,6 +163,15 @@ pub fn all() -> Vec<(u32, ProcessStat)> {
     pids.filter_map(|pid| Some((pid, stat(pid)?))).collect()
 }
 
+/// Whether every process of this machine can be seen, so that one that is not there has ended.
+///
+/// # Platforms
+/// Not in a PID namespace; and not on Windows where Linux runs beside it (WSL), whose processes have
+/// numbers of their own and the same host name.
+pub fn all_are_seen() -> bool {
+    super::holders::table_is_complete()
+}
+
 /// Returns how many threads this process has, `None` where that is not told.
 pub fn threads() -> Option<usize> {
     Some(fs::read_dir("/proc/self/task").ok()?.count())
@@ -259,34 +268,15 @@ impl ProcessHandle {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
-    use super::{ProcessHandle, parse_stat, start_time};
+    use super::parse_stat;
 
     #[test]
     fn a_program_named_like_a_stat_line_is_read_correctly() {
         let line = b"4711 (a) R 1 (b) Z) S 17 1 1 0 -1 0 1 2 3 4 5 6 7 8 9 10 11 0 1234567 0";
         let found = parse_stat(line).expect("well formed");
         assert_eq!((found.state, found.parent, found.start), ('S', 17, 1_234_567));
-    }
-
-    #[test]
-    fn a_handle_is_of_the_process_that_started_then_and_of_no_other() {
-        let mut child = Command::new("sleep").arg("600").spawn().expect("sleep starts");
-        let start = start_time(child.id()).expect("it runs");
-        let other = ProcessHandle::open_started(child.id(), start + 1).expect("asked");
-        assert!(other.is_none(), "the number was given to another one");
-        let handle = ProcessHandle::open_started(child.id(), start).expect("asked").expect("it");
-        assert!(handle.signal(0).expect("ours") && !handle.has_ended());
-        assert!(handle.signal(libc::SIGKILL).expect("ours"));
-        assert!(handle.wait(Duration::from_secs(60)).expect("poll"));
-        assert!(handle.has_ended(), "a zombie has ended");
-        child.wait().expect("it is reaped");
-        assert!(!handle.signal(libc::SIGTERM).expect("nobody is there to forbid it"));
-        assert!(ProcessHandle::open_started(child.id(), start).expect("asked").is_none());
     }
 
     proptest! {

@@ -13,6 +13,9 @@ use crate::platform::unix::record_lock::{self, Question};
 
 pub use crate::platform::answers::Holder;
 
+/// Whether the system lists the locks that others hold.
+pub const ARE_LISTED: bool = true;
+
 /// Whether a mutex that processes share has the number of the thread that has it: not here.
 pub const MUTEXES_NAME_THREADS: bool = false;
 

@@ -16,6 +16,7 @@ pub mod listing;
 pub mod lock_table;
 pub mod lock_watch;
 pub mod machine;
+pub mod names;
 mod notices;
 pub mod openers;
 pub mod portrait;

@@ -171,6 +171,11 @@ pub fn all() -> Vec<(u32, ProcessStat)> {
     records.iter().map(|record| (record.pid, stat_of(record))).collect()
 }
 
+/// Whether every process of this machine can be seen, so that one that is not there has ended.
+pub fn all_are_seen() -> bool {
+    true
+}
+
 /// Returns how many threads this process has, `None` where that is not told.
 pub fn threads() -> Option<usize> {
     usize::try_from(task(std::process::id())?.pti_threadnum).ok()

@@ -5,7 +5,7 @@
 //! copy is ready only after it has left everything behind, and it stays only if this process was
 //! able to tell of it. Whichever dies in between, the other one sees the end of the connection.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -15,8 +15,26 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, chdir, setsid, waitid};
 
 use crate::platform::process;
 
+pub use crate::platform::answers::Reply;
+
 /// How many milliseconds a joined thread may still be listed.
 const THREAD_TRIES: u32 = 1_000;
+
+/// What is told is not longer than this.
+const LONGEST: u64 = 1 << 20;
+
+/// Where this process takes the locks.
+#[derive(Debug)]
+pub enum Start {
+    /// Here.
+    Here(Line),
+    /// In another process, which is the one that stays: not on Unix.
+    Elsewhere(Keeper),
+}
+
+/// What [`split`] needs of the start: nothing on Unix.
+#[derive(Debug)]
+pub struct Line(());
 
 /// Which of the two processes this is.
 #[derive(Debug)]
@@ -40,6 +58,17 @@ pub struct Origin {
     line: UnixStream,
 }
 
+/// Begins, before anything is locked.
+///
+/// # Errors
+/// None on Unix.
+///
+/// # Platforms
+/// On Unix locks can be handed on, so they are taken here.
+pub fn start() -> io::Result<Start> {
+    Ok(Start::Here(Line(())))
+}
+
 /// Makes a copy of this process that has left the session, the working directory, the standard
 /// streams and every descriptor that this process inherited. Both return. Whoever started this
 /// process may have had any of the signals ignored that are to be `heard`: the copy ignores none.
@@ -49,7 +78,7 @@ pub struct Origin {
 ///
 /// # Platforms
 /// Unix.
-pub fn split(heard: &[i32]) -> io::Result<Side> {
+pub fn split(_line: Line, heard: &[i32]) -> io::Result<Side> {
     demand_one_thread()?;
     let (ours, theirs) = UnixStream::pair()?;
     // SAFETY: there is one thread, so the copy is a whole process: no lock of an allocator or of the
@@ -74,18 +103,14 @@ pub fn split(heard: &[i32]) -> io::Result<Side> {
 }
 
 impl Keeper {
-    /// Waits until the other process is ready to stay.
-    ///
-    /// # Errors
-    /// It has ended.
-    pub fn until_ready(&mut self) -> io::Result<()> {
-        let ended = |_| io::Error::other("it ended before it was ready");
-        self.line.read_exact(&mut [0]).map_err(ended)
-    }
-
-    /// Returns its process id.
-    pub fn pid(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+    /// Waits until the other process is ready to stay, or has ended.
+    pub fn until_ready(&mut self) -> Reply {
+        let mut told = Vec::new();
+        let read = BufReader::new((&self.line).take(LONGEST)).read_until(b'\n', &mut told);
+        match read {
+            Ok(_) if told.pop() == Some(b'\n') => Reply::Ready(told),
+            _ => Reply::Ended,
+        }
     }
 
     /// Tells it to stay.
@@ -105,9 +130,16 @@ impl Keeper {
 }
 
 impl Origin {
-    /// Says that this process is ready, and waits for the answer. `false` if nobody knows of it.
-    pub fn is_confirmed(mut self) -> bool {
-        self.line.write_all(&[0]).is_ok() && self.line.read_exact(&mut [0]).is_ok()
+    /// Whether the other process has the same locks.
+    pub fn has_locks_too(&self) -> bool {
+        true
+    }
+
+    /// Says that this process is ready and what it has to tell, in one line, and waits for the answer.
+    /// `false` if nobody knows of it.
+    pub fn is_confirmed(mut self, told: &[u8]) -> bool {
+        let line = [told, b"\n"].concat();
+        self.line.write_all(&line).is_ok() && self.line.read_exact(&mut [0]).is_ok()
     }
 }
 

@@ -109,6 +109,18 @@ impl Dir {
         Ok(file)
     }
 
+    /// Opens a file for reading that is to be taken away if it is nobody's; see `lease`.
+    ///
+    /// # Errors
+    /// `WouldBlock` if somebody else is about to take it away.
+    ///
+    /// # Platforms
+    /// On Windows `WouldBlock` if anybody has it open; and as long as this is open nobody else can
+    /// read or write it, only rename and remove it.
+    pub fn open_alone(&self, name: &str) -> io::Result<File> {
+        self.open_file(name, Access::Read)
+    }
+
     /// Removes a name that is not a directory.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         Ok(fs::unlinkat(&self.descriptor, name.as_ref(), AtFlags::empty())?)

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use tempfile::{Builder, NamedTempFile, TempDir};
+use tempfile::{Builder, NamedTempFile, TempDir, TempPath};
 
 /// An open file that a command may get.
 ///
@@ -44,6 +44,25 @@ pub fn make_temporary_directory(prefix: &str, mode: u32, directory: &Path) -> io
 /// As [`make_temporary`].
 pub fn make_new(path: &Path, mode: u32) -> io::Result<File> {
     File::options().read(true).write(true).create_new(true).mode(mode).open(path)
+}
+
+/// Gives a temporary file its name, in the place of what has it.
+///
+/// # Platforms
+/// On Windows somebody may have either file open, a virus scanner perhaps: it is tried for a second.
+pub fn put_in_place(path: TempPath, target: &Path) -> io::Result<()> {
+    path.persist(target).map_err(io::Error::from)
+}
+
+/// Gives a temporary file its name, which must be free (`AlreadyExists`). Otherwise like
+/// [`put_in_place`].
+pub fn put_where_free(path: TempPath, target: &Path) -> io::Result<()> {
+    path.persist_noclobber(target).map_err(io::Error::from)
+}
+
+/// Moves a file to a name, in the place of what has it. Otherwise like [`put_in_place`].
+pub fn replace(path: &Path, target: &Path) -> io::Result<()> {
+    std::fs::rename(path, target)
 }
 
 /// What takes everything and gives nothing.

@@ -6,11 +6,26 @@ use std::io::IsTerminal;
 use rustix::process::{Pid, getpgid, getpgrp, getuid};
 use rustix::termios;
 
+use crate::platform::system::process;
+
 pub use crate::platform::system::machine::{machine_id, random, share_one_heap, user_name};
 
 /// Returns our user's number.
 pub fn user() -> u32 {
     getuid().as_raw()
+}
+
+/// Returns what to do to run something as somebody who may do more.
+pub fn as_root(command: &str) -> String {
+    format!("type: sudo {command}")
+}
+
+/// Returns the id of this boot as other programs write it into their lock files.
+///
+/// # Platforms
+/// `None` on Windows, where they write none; [`process::boot_id`] is the machine's there.
+pub fn boot_id() -> Option<String> {
+    process::boot_id()
 }
 
 /// Returns the host's name.

@@ -10,6 +10,7 @@ pub mod handles;
 pub mod host;
 pub mod mark;
 pub mod programs;
+pub mod reach;
 pub mod record_lock;
 pub mod signals;
 pub mod sniff;

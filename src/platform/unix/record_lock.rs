@@ -61,3 +61,17 @@ fn offset(value: u64) -> io::Result<libc::off_t> {
     libc::off_t::try_from(value)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "range beyond the largest offset"))
 }
+
+/// Takes, changes or gives back an open-file-description lock, which other descriptions of this
+/// same process meet.
+#[cfg(test)]
+pub fn take_ofd_lock(file: &File, kind: libc::c_short, start: i64, length: i64) {
+    // SAFETY: `flock` consists of integers, for which all zeros is a value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind;
+    lock.l_start = start;
+    lock.l_len = length;
+    // SAFETY: the descriptor is open, and the kernel only reads the one `flock` it is given.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}

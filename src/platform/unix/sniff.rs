@@ -45,40 +45,18 @@ pub fn open_unnoticed(path: &Path) -> io::Result<Sniffed> {
     .map(Sniffed::File)
 }
 
+/// Opens the regular file at `path` to give it attributes and to sync it. Otherwise like
+/// [`open_unnoticed`].
+///
+/// # Platforms
+///
+/// On Windows only who may write may do so.
+pub fn open_to_settle(path: &Path) -> io::Result<Sniffed> {
+    open_unnoticed(path)
+}
+
 /// Opens for reading; the standard library adds `O_CLOEXEC`.
 fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
     // The cast keeps all bits: both sides are the flags of open(2), once unsigned, once signed.
     OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Sniffed, open_unnoticed};
-    use crate::platform::scratch::Scratch;
-    use std::io;
-    use std::path::Path;
-    use std::process::Command;
-
-    #[test]
-    fn a_device_and_a_directory_are_told_and_not_opened() {
-        assert!(matches!(open_unnoticed(Path::new("/dev/null")), Ok(Sniffed::Other)));
-        assert!(matches!(open_unnoticed(Path::new("/")), Ok(Sniffed::Directory)));
-    }
-
-    #[test]
-    fn a_fifo_is_told_and_not_opened() {
-        let scratch = Scratch::new("fifo");
-        let path = scratch.directory().join("pipe");
-        let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo starts");
-        assert!(made.success());
-        assert!(matches!(open_unnoticed(&path), Ok(Sniffed::Other)));
-    }
-
-    #[test]
-    fn a_regular_file_is_opened_and_a_missing_one_is_not_found() {
-        let scratch = Scratch::new("regular");
-        assert!(matches!(open_unnoticed(scratch.path()), Ok(Sniffed::File(_))));
-        let error = open_unnoticed(&scratch.directory().join("absent")).expect_err("missing");
-        assert_eq!(error.kind(), io::ErrorKind::NotFound);
-    }
 }

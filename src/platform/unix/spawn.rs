@@ -331,3 +331,36 @@ fn nul() -> io::Error {
 fn check(failed: c_int) -> io::Result<()> {
     if failed == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(failed)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::AsFd;
+    use std::path::Path;
+
+    use super::{Change, Child, Launch};
+    use crate::platform::scratch::Scratch;
+    use crate::platform::signals::SignalMask;
+
+    #[test]
+    fn a_command_inherits_the_descriptors_that_it_is_given() {
+        let scratch = Scratch::new("spawn-inherit");
+        fs::write(scratch.path(), b"given").expect("it can be written");
+        let given = scratch.open_writable();
+        // Which number it gets depends on how many are allowed and taken.
+        let script = "for one in /dev/fd/???; do [ ! \"$one\" -ef \"$GIVEN\" ] || printf X 1<>\"$one\"; done";
+        let launch = Launch {
+            program: Path::new("/bin/sh"),
+            arguments: &["sh".into(), "-c".into(), script.into()],
+            environment: &[("GIVEN", Some(scratch.path().into()))],
+            input: None,
+            output: None,
+            errors: None,
+            inherit: &[given.as_fd()],
+            mask: SignalMask::current(),
+        };
+        let child = Child::spawn(&launch).expect("it starts");
+        assert_eq!(child.wait().expect("it is ours"), Change::Exited(0));
+        assert_eq!(fs::read(scratch.path()).expect("it is there"), b"Xiven");
+    }
+}

@@ -1,8 +1,21 @@
 //! Asking whether a lock would be refused, without asking for the lock.
 //!
 //! On Windows nobody else may read what is locked exclusively. So reading a byte tells whether it
-//! is locked, and disturbs nobody: no lock is taken, not for an instant. What it cannot tell is a
-//! shared lock, which stops no reader.
+//! is locked, and disturbs nobody: no lock is taken, not for an instant. So of SQLite all writers
+//! are seen (PENDING, RESERVED and SHARED are the bytes they are on Unix, and so are those of
+//! `-shm`), and of LevelDB, RocksDB and an older redb whoever has the database open for writing.
+//!
+//! What reading cannot tell is a shared lock, which stops no reader, and nothing else can without
+//! making somebody fail:
+//!
+//! - A lock on the same bytes, exclusive or shared, however short, is met by engines that ask at that
+//!   moment, and they fail: a shared one stands in the way of SQLite's RESERVED and EXCLUSIVE.
+//! - A write is refused by shared locks, but one of no bytes is not held against locks, and one of a
+//!   byte changes the file where there is no lock.
+//! - An opportunistic lock of level 2 is refused where a file has locks, but since Windows 8 only those
+//!   within what the file occupies count (`FsRtlCheckLockForOplockRequest`), and SQLite's are at 1 GiB.
+//!
+//! And bbolt locks the byte at 2^64-1, which no read reaches: offsets have 63 bits.
 
 use std::fs::File;
 use std::io;

@@ -23,14 +23,14 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     DELETE, FILE_APPEND_DATA, FILE_FLAG_BACKUP_SEMANTICS, FILE_LIST_DIRECTORY,
-    FILE_READ_ATTRIBUTES, FILE_TRAVERSE,
+    FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_TRAVERSE,
 };
 
 use super::file::{Facts, facts};
-use super::host;
 use super::listing;
 use super::nt::{self, Opening, SHARE_ALL};
 use super::range::{self, Mode, Range};
+use super::{errors, host};
 
 /// How a file of our own is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Dir {
 /// Enough to open what is inside and to list it.
 const PASSAGE: u32 = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES;
 
-/// The kernel knows no such name.
+/// The kernel has an empty name for it.
 const ITSELF: &str = ".";
 
 /// What the name of a removed file begins with that somebody still has open.
@@ -79,15 +79,18 @@ impl Dir {
 
     /// Opens a directory inside this one. A symbolic link is an error.
     pub fn child(&self, name: &str) -> io::Result<Self> {
-        if name == ITSELF {
-            return Ok(Self { handle: self.handle.try_clone()?, path: self.path.clone() });
-        }
+        // Opened anew, not copied: copies of a handle have one place in the listing together, and
+        // two that list at once would each miss names.
+        let (name, path) = match name {
+            ITSELF => ("", self.path.clone()),
+            _ => (name, self.path.join(name)),
+        };
         let handle = self.at(name.as_ref(), PASSAGE, FILE_OPEN, FILE_DIRECTORY_FILE)?;
         // Junctions are directories and links at once.
         if !facts(&handle)?.directory {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Self { handle, path: self.path.join(name) })
+        Ok(Self { handle, path })
     }
 
     /// Opens a directory inside this one, to be listed. A symbolic link is an error.
@@ -135,6 +138,26 @@ impl Dir {
             Access::Append => FILE_APPEND_DATA | FILE_READ_ATTRIBUTES,
         };
         let file = self.at(name.as_ref(), access, FILE_OPEN, FILE_NON_DIRECTORY_FILE)?;
+        if !facts(&file)?.regular {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"));
+        }
+        Ok(file.into())
+    }
+
+    /// Opens a file for reading that is to be taken away if it is nobody's; see `lease`. As long as
+    /// it is open nobody else can read or write it, only rename and remove it.
+    ///
+    /// # Errors
+    /// `WouldBlock` if anybody has it open.
+    pub fn open_alone(&self, name: &str) -> io::Result<File> {
+        let options = FILE_NON_DIRECTORY_FILE;
+        let opening = Opening { access: GENERIC_READ, disposition: FILE_OPEN, options };
+        let file = match nt::open_once(&self.handle, name.as_ref(), opening, FILE_SHARE_DELETE) {
+            Err(error) if errors::is_shut_out(&error) => {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            opened => opened?,
+        };
         if !facts(&file)?.regular {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"));
         }
@@ -199,7 +222,15 @@ impl Dir {
     fn rename_how(&self, name: &OsStr, to: &Self, new: &OsStr, replace: bool) -> io::Result<()> {
         let file = self.at(name, DELETE | FILE_READ_ATTRIBUTES, FILE_OPEN, 0)?;
         let (value, bytes) = rename_information(&to.handle, new, replace);
-        nt::patiently(|| nt::set(&file, FileRenameInformation, &value, bytes))
+        match nt::patiently(|| nt::set(&file, FileRenameInformation, &value, bytes)) {
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied
+                    && to.facts_of(new).is_ok_and(|facts| facts.directory) =>
+            {
+                Err(io::ErrorKind::IsADirectory.into())
+            }
+            renamed => renamed,
+        }
     }
 
     /// Returns where a symbolic link leads.
@@ -293,108 +324,4 @@ pub fn settle_owner(
 /// which it has.
 pub fn own(_file: impl AsHandle, _mode: u32, _owner: Option<(u32, u32)>) -> io::Result<()> {
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::ffi::OsStr;
-    use std::io::{self, Read, Write};
-
-    use super::{Access, Dir};
-    use crate::platform::{facts, facts_at, mark, try_lock_exclusive};
-
-    fn scratch() -> (tempfile::TempDir, Dir) {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let dir = Dir::open(directory.path()).expect("it is there");
-        (directory, dir)
-    }
-
-    fn names(dir: &Dir) -> Vec<String> {
-        let mut names = Vec::new();
-        dir.each_name(|name, _| names.push(name.to_owned())).expect("it can be listed");
-        names
-    }
-
-    #[test]
-    fn a_file_is_made_once_and_found_by_both_ways() {
-        let (directory, dir) = scratch();
-        let made = dir.make_file("a", 0o600).expect("it is new");
-        let again = dir.make_file("a", 0o600).expect_err("it is there");
-        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
-        let id = facts(&made).expect("it is open").id;
-        assert_eq!(dir.facts_of("a").expect("there").id, id);
-        assert_eq!(facts_at(&directory.path().join("a")).expect("there").id, id);
-        let other = dir.facts_of("b").expect_err("nobody made it");
-        assert_eq!(other.kind(), io::ErrorKind::NotFound);
-    }
-
-    #[test]
-    #[expect(clippy::print_stdout, reason = "a step that is skipped says why")]
-    fn a_removed_name_is_gone_although_somebody_has_the_file_open() {
-        let (_directory, dir) = scratch();
-        let open = dir.make_file("a", 0o600).expect("it is new");
-        dir.remove("a").expect("it is ours");
-        if std::env::var_os("DBGUARD_UNDER_WINE").is_some() {
-            println!(
-                "skipped in part: Wine does not tell of a file that it is about to be deleted"
-            );
-        } else {
-            assert_eq!(facts(&open).expect("it is open").links, 0);
-        }
-        assert!(
-            dir.open_file("a", Access::Read).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
-        );
-        assert!(names(&dir).is_empty(), "{:?}", names(&dir));
-        dir.make_file("a", 0o600).expect("the name is free");
-    }
-
-    #[test]
-    fn a_name_that_is_taken_is_not_given_again() {
-        let (_directory, dir) = scratch();
-        for name in ["a", "b"] {
-            drop(dir.make_file(name, 0o600).expect("it is new"));
-        }
-        let refused = dir.rename_to_free(OsStr::new("a"), OsStr::new("b")).expect_err("taken");
-        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
-        dir.rename_to_free(OsStr::new("a"), OsStr::new("c")).expect("free");
-        dir.rename("b", &dir, "c").expect("that one replaces");
-        assert_eq!(names(&dir), ["c"]);
-    }
-
-    #[test]
-    fn a_directory_is_entered_and_a_file_is_none() {
-        let (_directory, dir) = scratch();
-        dir.make_child("sub", 0o700, None).expect("it is new");
-        let sub = dir.child("sub").expect("it is there");
-        drop(sub.make_file("a", 0o600).expect("it is new"));
-        assert_eq!(names(&sub), ["a"]);
-        assert_eq!(names(&dir.child_to_list(".").expect("itself")), ["sub"]);
-        assert!(sub.child("a").is_err(), "it is a file");
-        assert!(dir.open_file("sub", Access::Read).is_err(), "it is a directory");
-    }
-
-    #[test]
-    fn what_is_marked_is_read_by_everybody_and_locked_by_one() {
-        let (_directory, dir) = scratch();
-        let mut owner = dir.make_file("claim", 0o600).expect("it is new");
-        assert!(mark::try_lock_exclusive(&owner).expect("asked"));
-        owner.write_all(b"text").expect("the owner writes");
-        let mut other = dir.open_file("claim", Access::Read).expect("it is there");
-        assert!(!mark::try_lock_shared(&other).expect("asked"));
-        let mut text = String::new();
-        other.read_to_string(&mut text).expect("everybody reads");
-        assert_eq!(text, "text");
-        mark::unlock(&owner).expect("it is ours");
-        assert!(mark::try_lock_shared(&other).expect("asked"));
-    }
-
-    #[test]
-    fn a_turn_is_one_users_at_a_time() {
-        let (_directory, dir) = scratch();
-        let turn = dir.try_lock().expect("asked").expect("free");
-        assert!(dir.try_lock().expect("asked").is_none());
-        drop(turn);
-        let again = dir.try_lock().expect("asked").expect("free");
-        assert!(!try_lock_exclusive(&again).expect("asked"), "a handle excludes itself, too");
-    }
 }

@@ -8,7 +8,7 @@ use std::os::windows::io::{AsHandle, AsRawHandle};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use windows_sys::Win32::Foundation::FILETIME;
+use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, FILETIME};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_READONLY,
     FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
@@ -162,10 +162,20 @@ fn open_to_ask(path: &Path, flags: u32) -> io::Result<File> {
 /// Returns the path without symbolic links and detours, in its usual form where that names the same
 /// file: not every program takes one that begins with `\\?\`.
 ///
+/// Where the system opens a file and does not tell its whole path (Wine, of one beyond 260
+/// characters), the path that was given is its own if no part of it is a link.
+///
 /// # Errors
 /// There is nothing at it, or it cannot be looked up.
 pub fn canonical(path: &Path) -> io::Result<PathBuf> {
-    dunce::canonicalize(path)
+    match dunce::canonicalize(path) {
+        Err(error) if error.raw_os_error() == Some(ERROR_MORE_DATA.cast_signed()) => {
+            let whole = std::path::absolute(path)?;
+            let is_plain = |part: &Path| facts_of_link(part).is_ok_and(|facts| !facts.link);
+            if whole.ancestors().all(is_plain) { Ok(whole) } else { Err(error) }
+        }
+        told => told,
+    }
 }
 
 /// Whether a pipe or a terminal takes bytes.

@@ -6,8 +6,10 @@ use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsHandle, BorrowedHandle};
 use std::path::Path;
 
-use tempfile::{Builder, NamedTempFile, TempDir};
+use tempfile::{Builder, NamedTempFile, PathPersistError, TempDir, TempPath};
 use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_BACKUP_SEMANTICS, FILE_READ_ATTRIBUTES};
+
+use super::nt::patiently;
 
 /// An open file that a command may get.
 ///
@@ -37,6 +39,38 @@ pub fn make_temporary_directory(prefix: &str, _mode: u32, directory: &Path) -> i
 /// Makes a file that must not exist yet, readable and writable.
 pub fn make_new(path: &Path, _mode: u32) -> io::Result<File> {
     File::options().read(true).write(true).create_new(true).open(path)
+}
+
+/// Gives a temporary file its name, in the place of what has it.
+///
+/// # Platforms
+/// On Windows somebody may have either file open, a virus scanner perhaps: it is tried for a second.
+pub fn put_in_place(path: TempPath, target: &Path) -> io::Result<()> {
+    persist(path, |path| path.persist(target))
+}
+
+/// Gives a temporary file its name, which must be free (`AlreadyExists`). Otherwise like
+/// [`put_in_place`].
+pub fn put_where_free(path: TempPath, target: &Path) -> io::Result<()> {
+    persist(path, |path| path.persist_noclobber(target))
+}
+
+/// Moves a file to a name, in the place of what has it. Otherwise like [`put_in_place`].
+pub fn replace(path: &Path, target: &Path) -> io::Result<()> {
+    patiently(|| std::fs::rename(path, target))
+}
+
+fn persist(
+    path: TempPath,
+    to: impl Fn(TempPath) -> Result<(), PathPersistError>,
+) -> io::Result<()> {
+    let mut path = Some(path);
+    patiently(|| {
+        to(path.take().expect("each failure gives it back")).map_err(|refused| {
+            path = Some(refused.path);
+            refused.error
+        })
+    })
 }
 
 /// What takes everything and gives nothing.

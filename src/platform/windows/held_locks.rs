@@ -2,7 +2,7 @@
 //!
 //! # Platforms
 //! Windows lists no locks. What shows is who keeps everybody else from opening a file, which is how
-//! DuckDB and RocksDB lock on Windows. Locked bytes are for `ask`.
+//! DuckDB and RocksDB lock on Windows. Locked bytes are for `ask`, which says what is not seen.
 
 use std::io;
 

@@ -73,6 +73,19 @@ pub fn user_name(user: u32) -> String {
     name.filter(|_| user == self::user()).unwrap_or_else(|| user.to_string())
 }
 
+/// Returns what to do to run something as somebody who may do more.
+pub fn as_root(command: &str) -> String {
+    format!("as an administrator, type: {command}")
+}
+
+/// Returns the id of this boot as other programs write it into their lock files.
+///
+/// # Platforms
+/// `None` on Windows, where they write none; [`super::process::boot_id`] is the machine's there.
+pub fn boot_id() -> Option<String> {
+    None
+}
+
 /// Returns the host's name.
 pub fn host() -> String {
     let name = text(|buffer, length| {

@@ -7,7 +7,9 @@
 use std::fs::File;
 use std::io;
 
+use super::dir::{Access, Dir};
 use super::range::{self, Mode, Range};
+use super::{file, job};
 
 /// Tries to lock shared. Never blocks; `false` means that somebody is in the way.
 pub fn try_lock_shared(file: &File) -> io::Result<bool> {
@@ -32,4 +34,14 @@ pub fn lock_exclusive(file: &File) -> io::Result<()> {
 /// Lets the lock go.
 pub fn unlock(file: &File) -> io::Result<()> {
     range::unlock(file, Range::Mark)
+}
+
+/// Lets others see that this process has the lock on a file in a directory, see `holders::holds`. What
+/// it starts from here on is not taken for it.
+///
+/// # Errors
+/// The file is not there, or the system refuses.
+pub fn sign(dir: &Dir, name: &str) -> io::Result<()> {
+    // By its name, for Wine does not know the volume of a file any more that was renamed while open.
+    job::sign(file::facts(dir.open_file(name, Access::Read)?)?.id)
 }

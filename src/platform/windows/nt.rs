@@ -19,8 +19,9 @@ use windows_sys::Wdk::Storage::FileSystem::{
     FILE_OPEN_REPARSE_POINT, FILE_SYNCHRONOUS_IO_NONALERT, NtCreateFile, NtSetInformationFile,
 };
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_SHARING_VIOLATION, HANDLE, NTSTATUS,
-    RtlNtStatusToDosError, STATUS_DELETE_PENDING, UNICODE_STRING,
+    ERROR_ACCESS_DENIED, ERROR_DIRECTORY_NOT_SUPPORTED, ERROR_FILE_NOT_FOUND,
+    ERROR_SHARING_VIOLATION, HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_DELETE_PENDING,
+    STATUS_FILE_IS_A_DIRECTORY, UNICODE_STRING,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, SYNCHRONIZE,
@@ -55,10 +56,16 @@ pub(super) fn open(
     name: &OsStr,
     opening: Opening,
 ) -> io::Result<OwnedHandle> {
-    patiently(|| open_once(within, name, opening))
+    patiently(|| open_once(within, name, opening, SHARE_ALL))
 }
 
-fn open_once(within: &impl AsHandle, name: &OsStr, opening: Opening) -> io::Result<OwnedHandle> {
+/// Opens it at the first try or not at all; `share` is what others may do with it meanwhile.
+pub(super) fn open_once(
+    within: &impl AsHandle,
+    name: &OsStr,
+    opening: Opening,
+    share: u32,
+) -> io::Result<OwnedHandle> {
     let mut wide: Vec<u16> = name.encode_wide().collect();
     let name = unicode(&mut wide)?;
     let attributes = OBJECT_ATTRIBUTES {
@@ -80,7 +87,7 @@ fn open_once(within: &impl AsHandle, name: &OsStr, opening: Opening) -> io::Resu
             block.as_mut_ptr(),
             ptr::null(),
             FILE_ATTRIBUTE_NORMAL,
-            SHARE_ALL,
+            share,
             opening.disposition,
             opening.options | FILE_SYNCHRONOUS_IO_NONALERT | FILE_OPEN_REPARSE_POINT,
             ptr::null(),
@@ -137,8 +144,14 @@ pub(super) fn check(status: NTSTATUS) -> io::Result<()> {
     if status >= 0 {
         return Ok(());
     }
-    if status == STATUS_DELETE_PENDING {
-        return Err(io::Error::from_raw_os_error(ERROR_FILE_NOT_FOUND.cast_signed()));
+    // For both of these Win32 says "access denied".
+    let known = match status {
+        STATUS_DELETE_PENDING => Some(ERROR_FILE_NOT_FOUND),
+        STATUS_FILE_IS_A_DIRECTORY => Some(ERROR_DIRECTORY_NOT_SUPPORTED),
+        _ => None,
+    };
+    if let Some(code) = known {
+        return Err(io::Error::from_raw_os_error(code.cast_signed()));
     }
     // SAFETY: a function of numbers.
     Err(io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) }.cast_signed()))

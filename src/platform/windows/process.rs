@@ -11,9 +11,11 @@ use windows_sys::Wdk::System::Threading::{
     NtQueryInformationProcess, ProcessBasicInformation, ProcessCommandLineInformation,
 };
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, FILETIME, UNICODE_STRING,
+    ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_INVALID_PARAMETER, FILETIME, UNICODE_STRING,
 };
-use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_SZ, RegGetValueW};
+use windows_sys::Win32::System::Registry::{
+    HKEY_LOCAL_MACHINE, KEY_QUERY_VALUE, RRF_RT_REG_SZ, RegCloseKey, RegGetValueW, RegOpenKeyExW,
+};
 use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 use windows_sys::Win32::System::Threading::{
     GetProcessTimes, OpenProcess, PROCESS_BASIC_INFORMATION, PROCESS_NAME_WIN32,
@@ -267,6 +269,31 @@ pub fn all() -> Vec<(u32, ProcessStat)> {
     all
 }
 
+/// Whether every process of this machine can be seen, so that one that is not there has ended.
+///
+/// # Platforms
+/// Not where Linux is installed beside Windows (WSL): its processes have numbers of their own, they
+/// say the same host name, and they make locks on the drives of Windows.
+pub fn all_are_seen() -> bool {
+    // The services of its two kinds.
+    let services = [
+        w!("SYSTEM\\CurrentControlSet\\Services\\WslService"),
+        w!("SYSTEM\\CurrentControlSet\\Services\\LxssManager"),
+    ];
+    services.into_iter().all(|service| {
+        let mut key = std::ptr::null_mut();
+        // SAFETY: a constant name that ends with 0; the place for the key is ours.
+        let status =
+            unsafe { RegOpenKeyExW(HKEY_LOCAL_MACHINE, service, 0, KEY_QUERY_VALUE, &raw mut key) };
+        if status == 0 {
+            // SAFETY: opened above, used nowhere else.
+            unsafe { RegCloseKey(key) };
+        }
+        // One that may not be looked at is there.
+        status == ERROR_FILE_NOT_FOUND
+    })
+}
+
 /// Returns how many threads this process has, `None` where that is not told.
 pub fn threads() -> Option<usize> {
     None
@@ -290,16 +317,20 @@ pub fn try_reap(pid: u32) -> bool {
 
 /// A living process, to be waited for. Its number cannot be reused while this is held.
 #[derive(Debug)]
-pub struct ProcessHandle(OwnedHandle);
+pub struct ProcessHandle {
+    process: OwnedHandle,
+    /// Whether it may be ended.
+    is_ours: bool,
+}
 
 impl ProcessHandle {
     /// Opens the process with this number.
     pub fn open(pid: u32) -> io::Result<Self> {
         match open(pid, ASK | PROCESS_TERMINATE) {
             Err(error) if error.raw_os_error() == Some(ERROR_ACCESS_DENIED.cast_signed()) => {
-                open(pid, ASK).map(Self)
+                open(pid, ASK).map(|process| Self { process, is_ours: false })
             }
-            opened => opened.map(Self),
+            opened => opened.map(|process| Self { process, is_ours: true }),
         }
     }
 
@@ -311,7 +342,8 @@ impl ProcessHandle {
         match Self::open(pid) {
             Err(error) if liveness_of_refused(&error) == Liveness::Gone => Ok(None),
             opened => {
-                let is_it = |one: &Self| times(&one.0).is_some_and(|times| times.start == start);
+                let is_it =
+                    |one: &Self| times(&one.process).is_some_and(|times| times.start == start);
                 Ok(Some(opened?).filter(|one| is_it(one) && !one.has_ended()))
             }
         }
@@ -319,7 +351,7 @@ impl ProcessHandle {
 
     /// Whether the process has ended.
     pub fn has_ended(&self) -> bool {
-        has_ended(&self.0)
+        has_ended(&self.process)
     }
 
     /// Sends a signal to the process; `false` if it has ended.
@@ -334,14 +366,15 @@ impl ProcessHandle {
             return Ok(false);
         }
         match signal {
-            SIGTERM | SIGKILL => terminate(&self.0, signal).map(|()| true),
+            _ if !self.is_ours => Err(io::ErrorKind::PermissionDenied.into()),
+            SIGTERM | SIGKILL => terminate(&self.process, signal).map(|()| true),
             _ => Ok(true),
         }
     }
 
     /// Blocks until the process has ended or the time is up. `true` if it has ended.
     pub fn wait(&self, limit: Duration) -> io::Result<bool> {
-        wait_for(&self.0, Some(limit))
+        wait_for(&self.process, Some(limit))
     }
 }
 

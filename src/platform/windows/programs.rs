@@ -200,7 +200,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{command_line, quote, words};
+    use super::{candidates, command_line, has_executable_name, quote, words};
 
     fn quoted(arguments: &[&str]) -> String {
         let mut line = Vec::new();
@@ -228,6 +228,14 @@ mod tests {
         let line = command_line(Path::new("x.cmd"), &["x".into(), "a&b c".into()]);
         let line = String::from_utf16(&line.expect("harmless")).expect("text");
         assert_eq!(line, "cmd.exe /e:ON /v:OFF /d /c \"\"x.cmd\" \"a&b c\"\"\0");
+    }
+
+    #[test]
+    fn programs_are_known_by_their_names() {
+        assert!(has_executable_name(Path::new("a.EXE")));
+        assert!(!has_executable_name(Path::new("a.txt")));
+        let found = candidates(Path::new("tool"), Some(".CMD;.PY;.EXE".as_ref()));
+        assert_eq!(found, [Path::new("tool.cmd"), Path::new("tool.exe")]);
     }
 
     proptest! {

@@ -304,10 +304,14 @@ pub fn turn_into_errors() {}
 /// Sends a signal to a process. `false` if there is no such process, or it may not be ended.
 ///
 /// # Platforms
-/// On Windows TERM and KILL end it at once, and no other signal does anything.
+/// On Windows TERM and KILL end it at once, and no other signal does anything but to ourselves.
 pub fn send(pid: u32, signal: i32) -> bool {
     match signal {
         SIGTERM | SIGKILL => spawn::end(pid, signal),
+        _ if pid == std::process::id() => {
+            raise(signal);
+            true
+        }
         _ => process::start_time(pid).is_some(),
     }
 }

@@ -271,7 +271,7 @@ impl Drop for Streams {
     }
 }
 
-fn inheritable(handle: HANDLE, is: bool) -> io::Result<()> {
+pub(super) fn inheritable(handle: HANDLE, is: bool) -> io::Result<()> {
     let flags = if is { HANDLE_FLAG_INHERIT } else { 0 };
     // SAFETY: the handle is open.
     match unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, flags) } {
@@ -281,7 +281,7 @@ fn inheritable(handle: HANDLE, is: bool) -> io::Result<()> {
 }
 
 /// Returns our environment with the changes, sorted as Windows wants it.
-fn environment(changes: &[(&str, Option<OsString>)]) -> io::Result<Vec<u16>> {
+pub(super) fn environment(changes: &[(&str, Option<OsString>)]) -> io::Result<Vec<u16>> {
     let is_changed =
         |name: &OsString| changes.iter().any(|(other, _)| name.eq_ignore_ascii_case(other));
     let kept = std::env::vars_os().filter(|(name, _)| !is_changed(name));
@@ -307,6 +307,6 @@ fn environment(changes: &[(&str, Option<OsString>)]) -> io::Result<Vec<u16>> {
     Ok(block)
 }
 
-fn wide(path: &Path) -> Vec<u16> {
+pub(super) fn wide(path: &Path) -> Vec<u16> {
     path.as_os_str().encode_wide().chain([0]).collect()
 }

@@ -9,8 +9,8 @@ use super::process::{self, ProcessHandle};
 use super::programs::{candidates, has_executable_name, shell};
 use super::signals::{self, Origin, SIGKILL, SIGTERM, SIGUSR1, SIGUSR2, SignalMask, Watch};
 use super::spawn::{self, Change, Launch};
-use super::{portrait, users};
-use crate::platform::Liveness;
+use super::{holders, mark, portrait, reach, users};
+use crate::platform::{Dir, FileId, Liveness, facts_at};
 
 /// Far beyond what anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -125,4 +125,47 @@ fn programs_are_known_by_their_names() {
     assert_eq!(found, [Path::new("tool.cmd"), Path::new("tool.exe")]);
     let found = candidates(Path::new("tool.exe"), None);
     assert_eq!(found.first().map(std::path::PathBuf::as_path), Some(Path::new("tool.exe")));
+}
+
+#[test]
+fn a_process_shows_what_it_has_locked_and_nobody_else_is_taken_for_it() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let dir = Dir::open(directory.path()).expect("it is there");
+    for name in ["one", "other"] {
+        std::fs::write(directory.path().join(name), "").expect("written");
+    }
+    let id = |name: &str| facts_at(&directory.path().join(name)).expect("it is there").id;
+    let me = std::process::id();
+    assert!(!holders::holds(me, id("one")));
+    mark::sign(&dir, "one").expect("it may");
+    mark::sign(&dir, "one").expect("it may again");
+    let idler = Idler::start();
+    assert!(holders::holds(me, id("one")));
+    assert!(!holders::holds(me, id("other")));
+    assert!(!holders::holds(idler.0.id(), id("one")), "it was only started by the one");
+    assert!(mark::sign(&dir, "none").is_err());
+}
+
+#[test]
+fn only_who_waits_for_it_is_reached_and_by_the_right_claim_alone() {
+    let claim = |inode| FileId { device: 0x7e57, inode };
+    let me = std::process::id();
+    let start = process::start_time(me).expect("it runs");
+    let none = |claim| reach::reach(me, start, claim).expect("asked").is_none();
+    assert!(none(claim(1)));
+    let watch = Watch::new(&[SIGTERM, SIGUSR1]);
+    let hearing = reach::hear(&[claim(1), claim(2)], &[SIGTERM, SIGUSR1]).expect("it may");
+    assert!(none(claim(3)));
+    assert!(reach::reach(me, start + 1, claim(1)).expect("asked").is_none());
+    let reached = reach::reach(me, start, claim(2)).expect("asked").expect("it waits");
+    for signal in [SIGUSR1, SIGTERM] {
+        reached.signal(signal).expect("it is ours");
+        let heard = watch.wait(Some(PATIENCE)).expect("it comes");
+        assert_eq!((heard.signal, heard.origin), (signal, Origin::Process));
+    }
+    assert!(reach::hear(&[claim(2)], &[SIGTERM]).is_err(), "the name is taken");
+    drop(hearing);
+    assert!(none(claim(2)));
+    reached.signal(SIGTERM).expect("nobody is there to be told");
+    drop(watch);
 }

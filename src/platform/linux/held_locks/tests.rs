@@ -3,7 +3,8 @@
 use super::super::lock_table::{KernelLock, LockKind, LockMode};
 use super::{HeldLock, NamedFile, Search, Whereabouts, locks_on, whereabouts};
 use crate::platform::FileId;
-use crate::platform::scratch::{Scratch, take_ofd_lock};
+use crate::platform::scratch::Scratch;
+use crate::platform::unix::record_lock::take_ofd_lock;
 use rustix::fs::{FlockOperation, fcntl_lock};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
