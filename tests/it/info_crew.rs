@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::process::Process;
-use crate::scene::{Run, Scene, have, skip};
+use crate::scene::{Run, Scene, have, is_wine, skip};
 use crate::sql_crew::{database, document};
 
 /// Executes what it is told, a JSON list of code and of the file to answer in, line by line.
@@ -162,6 +162,25 @@ pub fn have_foreign_duckdb() -> bool {
         skip("Python has no module `duckdb`");
     }
     has && have(&["duckdb"])
+}
+
+/// Whether it is told here who has bytes of a file locked; says so if not.
+pub fn shows_locks() -> bool {
+    if cfg!(windows) {
+        skip("Windows tells nobody who has bytes of a file locked");
+    }
+    cfg!(unix)
+}
+
+/// Leaves of what is told of commands what is told here: Windows calls programs by the names of
+/// their files, and Wine tells no arguments. `commands` are those that the text may name.
+pub fn as_told_here(text: &str, commands: &[&str]) -> String {
+    let mut text = text.replace(".exe", "");
+    for command in commands.iter().filter(|_| is_wine()) {
+        let program = command.split(' ').next().unwrap_or(command);
+        text = text.replace(command, program);
+    }
+    text
 }
 
 /// Starts a program in a PID namespace of its own that has `a.db`, which it makes, alone until its

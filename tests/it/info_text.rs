@@ -1,8 +1,11 @@
 //! The whole text of `dbguard info` in recorded states, with what differs from run to run masked.
 
-use crate::info_crew::{CONNECT, Client, have_foreign_duckdb, info, told};
+use crate::info_crew::{
+    CONNECT, Client, as_told_here, have_foreign_duckdb, info, shows_locks, told,
+};
+use crate::process::until;
 use crate::scene::{Scene, have};
-use crate::sql_crew::database;
+use crate::sql_crew::{SPILLED, Shell, database};
 
 /// Joins the lines that were broken to fit, and masks numbers, times, sizes, users and ancestors.
 fn masked(text: &str) -> String {
@@ -83,8 +86,8 @@ fn assert_text(found: &str, expected: &str) {
     assert!(found == expected.trim_end(), "--- found\n{found}\n--- expected\n{expected}");
 }
 
-fn rollback() -> Option<Scene> {
-    if !have(&["python3", "sqlite3"]) {
+fn rollback(tools: &[&str]) -> Option<Scene> {
+    if !have(tools) {
         return None;
     }
     let scene = Scene::new();
@@ -95,9 +98,17 @@ fn rollback() -> Option<Scene> {
 const READ: &str = "db.execute('begin')\ndb.execute('select * from t').fetchall()";
 
 #[test]
-fn free_reading_reserved_exclusive_and_stopped() {
-    let Some(scene) = rollback() else { return };
+fn free() {
+    let Some(scene) = rollback(&["sqlite3"]) else { return };
     assert_text(&text(&scene, &["a.db"]), FREE);
+}
+
+#[test]
+fn reading_reserved_exclusive_and_stopped() {
+    if !shows_locks() {
+        return;
+    }
+    let Some(scene) = rollback(&["python3", "sqlite3"]) else { return };
     let reader = Client::doing(&scene, &format!("{CONNECT}\n{READ}"));
     assert_text(&text(&scene, &["a.db"]), READING);
     drop(reader);
@@ -112,7 +123,10 @@ fn free_reading_reserved_exclusive_and_stopped() {
 
 #[test]
 fn a_commit_that_waits() {
-    let Some(scene) = rollback() else { return };
+    if !shows_locks() {
+        return;
+    }
+    let Some(scene) = rollback(&["python3", "sqlite3"]) else { return };
     let reader = Client::doing(&scene, &format!("{CONNECT}\n{READ}"));
     let mut writer = Client::doing(&scene, CONNECT);
     writer.run("db.execute('begin immediate')\ndb.execute('insert into t values(2)')");
@@ -123,16 +137,16 @@ fn a_commit_that_waits() {
 
 #[test]
 fn a_hot_journal() {
-    let Some(scene) = rollback() else { return };
-    let big = "db.execute('pragma cache_size=5')\ndb.execute('begin')\n\
-        [db.execute('insert into t values(?)', ('x' * 900,)) for _ in range(2000)]";
-    let mut client = Client::doing(&scene, &format!("{CONNECT}\n{big}"));
-    client.process().kill();
+    let Some(scene) = rollback(&["sqlite3"]) else { return };
+    Shell::doing(&scene, "a.db", SPILLED).kill();
     assert_text(&text(&scene, &["a.db"]), HOT);
 }
 
 #[test]
-fn a_pinned_reader_beside_a_writer_and_the_log_that_is_left() {
+fn a_pinned_reader_beside_a_writer() {
+    if !shows_locks() {
+        return;
+    }
     if !have(&["python3", "sqlite3"]) {
         return;
     }
@@ -146,21 +160,33 @@ fn a_pinned_reader_beside_a_writer_and_the_log_that_is_left() {
     if reader.process().pid() < writer.process().pid() {
         assert_text(&text(&scene, &["a.db"]), WAL);
     }
-    reader.process().kill();
-    writer.process().kill();
+}
+
+#[test]
+fn the_log_that_is_left() {
+    if !have(&["sqlite3"]) {
+        return;
+    }
+    let scene = Scene::new();
+    database(&scene, "a.db", "wal", "CREATE TABLE t(n);");
+    Shell::doing(&scene, "a.db", "insert into t values(1);").kill();
     assert_text(&text(&scene, &["a.db"]), WAL_LEFT);
 }
 
 #[test]
 fn the_guard_held_and_waited_for() {
     let scene = Scene::new();
-    let mut holder = scene.dbguard(["exec", "-F", "nightly", "--", "sleep", "600"]).spawn();
+    let mut holder = scene.dbguard(["exec", "nightly", "--", "sleep", "600"]).spawn();
     holder.until("it holds", || scene.held("nightly").len() == 1);
-    holder.until("it is the command", || told(&scene, "nightly").contains("sleep 600"));
+    holder.until("it is the command", || told(&scene, "nightly").starts_with("busy: sleep"));
     let waiter = scene.queue_up("nightly", &["-s"]);
-    assert_text(&text(&scene, &["nightly"]), GUARD);
+    let told = as_told_here(&text(&scene, &["nightly"]), &[]);
+    assert_text(&told, &as_told_here(GUARD, &["sleep 600", WAITER]));
     waiter.process.kill();
-    holder.kill();
+    // With its command.
+    drop(holder);
+    let is_dead = || scene.dbguard(["info", "nightly"]).run().stdout.starts_with("free\n");
+    until("the lock is free", is_dead);
     assert_text(&text(&scene, &["nightly"]), DEAD);
 }
 
@@ -184,6 +210,9 @@ fn an_open_duckdb_and_a_plain_file() {
 
 #[test]
 fn hostile_names_and_command_lines_are_escaped() {
+    if !shows_locks() {
+        return;
+    }
     if !have(&["python3", "sqlite3"]) {
         return;
     }
@@ -298,6 +327,9 @@ const WAL_LEFT: &str = "\
     deleting it loses them; type: dbguard sql a.db 'pragma wal_checkpoint(truncate)'\n\
     \n\
     hint: if a program does use a.db, its locks are broken: dbguard info --openers a.db tells";
+
+/// The one who waits in [`GUARD`].
+const WAITER: &str = "dbguard exec -s nightly -- sh -c echo $$ >\"$0\"; read code...";
 
 const GUARD: &str = "\
     busy: sleep 600 (pid N, user U) for T, exclusive\n\

@@ -114,6 +114,7 @@ mod info_duckdb;
 mod info_engines;
 mod info_guard;
 mod info_json;
+#[cfg(target_os = "linux")]
 mod info_outside;
 mod info_quiet;
 mod info_search;

@@ -31,7 +31,7 @@ fn assert_siblings_take_turns(options: &[&str], script: &str, holds: usize) -> E
 #[test]
 fn a_nested_call_does_not_wait_for_its_ancestor() {
     let scene = Scene::new();
-    let script = "\"$DBGUARD\" exec -n a.db -- \"$DBGUARD\" exec -n -s a.db -- echo in";
+    let script = "\"$DBGUARD\" exec -n a.db -- \"$DBGUARD\" exec -n -s a.db -- printf in";
     under(&scene, &[], script, "[]").run().expect(0).answers("in");
     scene.assert_free("a.db");
 }
@@ -86,13 +86,14 @@ fn exclusive_under_shared_is_refused_at_once() {
 #[test]
 fn s2_a_joined_call_that_outlives_the_command_keeps_the_lock() {
     let scene = Scene::new();
-    let script = "exec 3<&0; \"$DBGUARD\" exec a.db -- sh -c 'echo up >inner; read word <&3' & \
+    let script = "\"$DBGUARD\" exec a.db -- sh -c \
+                  'echo up >inner; until test -e go; do :; done' & \
                   until test -s inner; do :; done";
-    let mut outer = under(&scene, &[], script, "[]").spawn_fed();
+    let mut outer = under(&scene, &[], script, "[]").spawn();
     until("the joined call runs", || !scene.read("inner").is_empty());
     scene.dbguard(["exec", "-w", "0.5", "a.db", "--", "true"]).run().expect(124);
     assert!(outer.runs(), "{}", scene.describe());
-    outer.close_input();
+    scene.file("go", "");
     outer.wait().expect(0);
     scene.assert_free("a.db");
 }
@@ -101,13 +102,14 @@ fn s2_a_joined_call_that_outlives_the_command_keeps_the_lock() {
 #[test]
 fn s2_a_joined_call_has_its_own_deadline() {
     let scene = Scene::new();
-    let script = "exec 3<&0; \"$DBGUARD\" exec a.db -- sh -c 'echo up >inner; read word <&3' & \
+    let script = "\"$DBGUARD\" exec a.db -- sh -c \
+                  'echo up >inner; until test -e go; do :; done' & \
                   until test -s inner; do :; done; \
                   \"$DBGUARD\" exec -n a.db -- true; echo $?; \
                   \"$DBGUARD\" exec -w 0.1 a.db -- true; echo $?; echo x >done; wait";
-    let mut outer = under(&scene, &[], script, "[]").spawn_fed();
+    let mut outer = under(&scene, &[], script, "[]").spawn();
     outer.until("both were refused", || !scene.read("done").is_empty());
-    outer.close_input();
+    scene.file("go", "");
     outer.wait().expect(0).answers("75\n124");
 }
 
@@ -115,7 +117,7 @@ fn s2_a_joined_call_has_its_own_deadline() {
 #[test]
 fn s2_a_forged_or_stale_token_is_never_trusted() {
     let scene = Scene::new();
-    let text = under(&scene, &[], "printenv DBGUARD_HELD", "[]").run().expect(0).stdout;
+    let text = under(&scene, &[], "echo \"$DBGUARD_HELD\"", "[]").run().expect(0).stdout;
     let stale = text.trim().to_owned();
     assert!(!stale.is_empty());
     let holder = scene.hold(["a.db"]);
@@ -141,7 +143,7 @@ fn forge(stale: &str, claim: &str) -> String {
 #[test]
 fn l8_a_token_whose_claim_is_gone_is_reported_only_when_verbose() {
     let scene = Scene::new();
-    let stale = under(&scene, &[], "printenv DBGUARD_HELD", "[]").run().expect(0).stdout;
+    let stale = under(&scene, &[], "echo \"$DBGUARD_HELD\"", "[]").run().expect(0).stdout;
     let again = |options: &[&str]| {
         let run = scene.dbguard(["exec"]).words(options).words(["a.db", "--", "true"]);
         run.env("DBGUARD_HELD", stale.trim()).run().expect(0)
@@ -154,7 +156,7 @@ fn l8_a_token_whose_claim_is_gone_is_reported_only_when_verbose() {
 #[test]
 fn l8_waiting_for_ones_own_ancestor_is_refused_at_once() {
     let scene = Scene::new();
-    let script = "env -i \"$DBGUARD\" exec -w inf a.db -- true";
+    let script = "env -i PATH=\"$PATH\" \"$DBGUARD\" exec -w inf a.db -- true";
     under(&scene, &[], script, "[]").run().expect(79).says("DBGUARD_HELD");
 }
 
@@ -162,7 +164,7 @@ fn l8_waiting_for_ones_own_ancestor_is_refused_at_once() {
 #[test]
 fn a_nested_call_on_another_database_takes_its_own_lock() {
     let scene = Scene::new();
-    let script = "\"$DBGUARD\" exec b.db -- \"$DBGUARD\" exec -n a.db -- echo in";
+    let script = "\"$DBGUARD\" exec b.db -- \"$DBGUARD\" exec -n a.db -- printf in";
     under(&scene, &[], script, "[]").run().expect(0).answers("in");
 }
 
@@ -170,9 +172,9 @@ fn a_nested_call_on_another_database_takes_its_own_lock() {
 #[test]
 fn nested_calls_join_under_a_key() {
     let scene = Scene::new();
-    let script = "\"$DBGUARD\" exec -n --key k a.db -- echo k; \
-                  \"$DBGUARD\" exec -n --key l a.db -- echo l; \
-                  \"$DBGUARD\" exec -n -x a.db -- echo whole; echo $?";
+    let script = "\"$DBGUARD\" exec -n --key k a.db -- printf 'k\n'; \
+                  \"$DBGUARD\" exec -n --key l a.db -- printf 'l\n'; \
+                  \"$DBGUARD\" exec -n -x a.db -- true; echo $?";
     under(&scene, &["--key", "k"], script, "[]").run().expect(0).answers("k\nl\n79");
 }
 

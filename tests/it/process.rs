@@ -14,7 +14,7 @@ pub use crate::system::process_state;
 use crate::system::{self, Handle, Signal};
 
 /// How long anything may take before a test gives up on it; nothing passes by waiting this long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 240 } else { 60 });
 
 /// How often a condition is looked at that the kernel gives no event for.
 const GLANCE: Duration = Duration::from_millis(2);

@@ -2,14 +2,17 @@
 
 use std::fs;
 
-use crate::system::Signal;
-
-use crate::process::{Process, until};
-use crate::prove::{SCRATCH, app, assert_clear, prove, scratch, tables};
+use crate::process::{Process, lives, until};
+use crate::prove::{SCRATCH, app, prove, scratch};
+#[cfg(target_os = "linux")]
+use crate::prove::{assert_clear, tables};
 #[cfg(target_os = "linux")]
 use crate::pty::Terminal;
-use crate::scene::{Scene, have, names};
+use crate::scene::{Scene, names};
+#[cfg(target_os = "linux")]
+use crate::system::Signal;
 
+#[cfg(target_os = "linux")]
 const CTRL_C: &str = "\x03";
 
 /// How the names of tables begin that are dropped in the end.
@@ -19,6 +22,7 @@ const TABLE: &str = "dbguard_test_";
 const ENDLESS: &str = "1000000";
 
 /// Returns the processes whose command line names the scene.
+#[cfg(target_os = "linux")]
 fn processes_of(scene: &Scene) -> Vec<String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let lines = entries.filter_map(|entry| {
@@ -111,7 +115,7 @@ fn ctrl_c_at_a_terminal_clears_up() {
 #[test]
 #[cfg(target_os = "linux")]
 fn ctrl_c_ends_it_by_the_signal_itself() {
-    if !have(&["python3"]) {
+    if !crate::scene::have(&["python3"]) {
         return;
     }
     let scene = Scene::new();
@@ -134,10 +138,13 @@ fn killed_it_leaves_its_directory_and_no_process() {
     let scene = Scene::new();
     app(&scene);
     let before = names(&scene.path(""));
-    let mut process = counting(&scene, &["app.db"], || scratch_database(&scene));
-    process.signal(Signal::KILL);
-    drop(process.wait());
-    until("the last operations have ended", || processes_of(&scene).is_empty());
+    let process = counting(&scene, &["app.db"], || scratch_database(&scene));
+    let workers = crate::system::children(process.pid());
+    assert!(!workers.is_empty(), "{}", scene.describe());
+    process.kill();
+    until("the last operations have ended", || !workers.iter().any(|pid| lives(*pid)));
+    #[cfg(target_os = "linux")]
+    until("all that they started has ended", || processes_of(&scene).is_empty());
     let left = scratch(&scene.path(""));
     assert_eq!(left.len(), 1, "{}", scene.describe());
     let after = names(&scene.path(""));

@@ -7,14 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
-use rustix::fs::{FlockOperation, flock};
-use crate::system::Signal;
-
 use crate::actor;
 use crate::intervals;
-use crate::process::{Process, process_state, until};
-use crate::scene::{Scene, have, have_hooks};
+use crate::process::{Process, until};
+use crate::scene::{Scene, have_hooks};
 
 /// Starts a waiter whose command appends `name` to `order`.
 fn writes_its_name(scene: &Scene, name: &str, options: &[&str]) -> Process {
@@ -211,13 +207,12 @@ fn l1_two_stopped_waiters_are_passed_over_too() {
 /// D3, L1: a live claim whose owner never takes the lock (a script closed one of two inherited
 /// descriptors) holds nobody up for long. Here the test itself is that owner.
 #[test]
-#[cfg(target_os = "linux")]
 fn d3_a_live_claim_without_a_lock_is_passed_over() {
     let scene = Scene::new();
     scene.make_state("a.db");
     let claim = scene.state("a.db", "queue").join("00000000000000000001.x");
     let owner = File::create(&claim).expect("make a claim");
-    flock(&owner, FlockOperation::LockExclusive).expect("make it live");
+    owner.lock().expect("make it live");
     scene.dbguard(["exec", "-n", "a.db", "--", "true"]).run().expect(75);
     scene.dbguard(["exec", "-w", "50", "a.db", "--", "true"]).run().expect(0);
     assert!(!claim.exists(), "the passed claim is unlinked: {}", scene.describe());
@@ -226,8 +221,9 @@ fn d3_a_live_claim_without_a_lock_is_passed_over() {
 /// L2: a waiter at the head keeps its place in the kernel's queue although it looks around once
 /// a second: a plain flock user who came later is served later.
 #[test]
+#[cfg(target_os = "linux")]
 fn l2_the_head_keeps_its_place_against_plain_flock_users() {
-    if !have(&["flock"]) {
+    if !crate::scene::have(&["flock"]) {
         return;
     }
     let scene = Scene::new();
@@ -256,6 +252,8 @@ fn l2_the_head_keeps_its_place_against_plain_flock_users() {
 #[test]
 #[cfg(target_os = "linux")]
 fn l2_signals_that_do_not_end_a_waiter_do_not_cost_its_place() {
+    use crate::system::Signal;
+
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
     let mut first = writes_its_name(&scene, "first", &[]);
@@ -271,13 +269,13 @@ fn l2_signals_that_do_not_end_a_waiter_do_not_cost_its_place() {
 
 /// L3: whoever can read `ticket` can hold its lock for ever; that stops nobody for long.
 #[test]
-#[cfg(target_os = "linux")]
 fn l3_a_held_ticket_lock_does_not_stop_the_queue() {
     let scene = Scene::new();
     scene.make_state("a.db");
-    let ticket = File::options().create(true).append(true).open(scene.state("a.db", "ticket"));
+    let path = scene.state("a.db", "ticket");
+    let ticket = File::options().create(true).read(true).append(true).open(path);
     let ticket = ticket.expect("open the ticket file");
-    flock(&ticket, FlockOperation::LockExclusive).expect("hold it");
+    ticket.lock().expect("hold it");
     let holder = scene.hold(["a.db"]);
     let mut first = writes_its_name(&scene, "first", &[]);
     let mut second = writes_its_name(&scene, "second", &[]);
@@ -342,13 +340,13 @@ fn l5_a_newcomer_does_not_barge_past_the_head() {
 
 /// L10: nobody needs a lock on the statistics.
 #[test]
-#[cfg(target_os = "linux")]
 fn l10_a_locked_statistics_file_holds_nobody_up() {
     let scene = Scene::new();
     scene.make_state("a.db");
-    let log = File::options().create(true).append(true).open(scene.state("a.db", "stats.log"));
+    let path = scene.state("a.db", "stats.log");
+    let log = File::options().create(true).read(true).append(true).open(path);
     let log = log.expect("open the log");
-    flock(&log, FlockOperation::LockExclusive).expect("hold it");
+    log.lock().expect("hold it");
     scene.assert_free("a.db");
 }
 
@@ -366,12 +364,13 @@ fn a_full_queue_refuses_more_waiters_at_once() {
 
 /// Waiting is done in the kernel: a waiter that has queued sleeps and uses no time to speak of.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_waiter_sleeps() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
     let mut waiter = scene.queue_up("a.db", &[]);
     let pid = waiter.process.pid();
-    waiter.process.until("asleep", || process_state(pid) == Some('S'));
+    waiter.process.until("asleep", || crate::process::process_state(pid) == Some('S'));
     holder.end().expect(0);
     waiter.end().expect(0);
 }

@@ -2,11 +2,11 @@
 //! what it prints as output has the shape of real output.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
+use std::fs;
 #[cfg(target_os = "linux")]
-use std::os::unix::fs::PermissionsExt;
+use std::fs::Permissions;
 #[cfg(target_os = "linux")]
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use dbguard::cli::flock::FLOCK_DIFFERENCES;
@@ -14,8 +14,12 @@ use dbguard::cli::manual::{COMMAND_VARIABLES, sections};
 use dbguard::cli::settings::VARIABLES;
 use dbguard::outcome::Outcome;
 
+use crate::info_crew::as_told_here;
+#[cfg(target_os = "linux")]
 use crate::process::Ended;
-use crate::scene::{Run, Scene, have, skip};
+#[cfg(target_os = "linux")]
+use crate::scene::{Run, skip};
+use crate::scene::{Scene, have};
 
 const README: &str = include_str!("../../README.md");
 
@@ -177,7 +181,9 @@ fn what_a_waiting_user_sees_has_the_shape_of_the_readme() {
     let words = ["exec", "-w", "3", "analytics.db", "--", "true"];
     let ended = scene.dbguard(words).run().expect(124);
     let shown = block("text", "dbguard: waiting").to_owned() + block("text", "dbguard: analytics");
-    assert_eq!(shape(&ended.stderr), shape(&shown), "{}", ended.describe());
+    let told = as_told_here(&ended.stderr, &[]);
+    let shown = as_told_here(&shown, &["sh nightly.sh"]);
+    assert_eq!(shape(&told), shape(&shown), "{}", ended.describe());
     holder.close_input();
     holder.wait().expect(0);
     other.end().expect(0);
@@ -205,7 +211,9 @@ fn who_would_be_ended_is_shown_as_in_the_readme() {
     };
     let (shown, question) =
         block("text", "app.db is held").trim_end().rsplit_once('\n').expect("lines");
-    assert!(plain(&ended.stderr).contains(&plain(shown)), "{shown}\n{}", ended.describe());
+    let told = as_told_here(&ended.stderr, &[]);
+    let shown = as_told_here(shown, &["sh nightly.sh", "dbguard exec app.db -- sh nightly.sh"]);
+    assert!(plain(&told).contains(&plain(&shown)), "{shown}\n{}", ended.describe());
     assert_eq!(question, "End these 2 processes? [y/N]");
     holder.close_input();
     holder.wait().expect(0);
@@ -215,7 +223,7 @@ fn who_would_be_ended_is_shown_as_in_the_readme() {
 /// What it loses bare is chance; the numbers are printed.
 #[test]
 fn the_example_loses_no_update_under_dbguard() {
-    if !have(&["sqlite3"]) && !have(&["python3"]) {
+    if !have(&["mktemp"]) || (!have(&["sqlite3"]) && !have(&["python3"])) {
         return;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/counter.sh");
@@ -234,13 +242,16 @@ fn the_version_of_rust_is_that_of_the_package() {
 }
 
 /// What the scripts of the recipes do: note if they are not alone.
+#[cfg(target_os = "linux")]
 const ALONE: &str =
     "#!/bin/sh\nmkdir alone || echo \"$0 $*\" >>overlaps\necho \"$0 $*\" >>ran\nrmdir alone\n";
 
 /// What those do that need not be alone.
+#[cfg(target_os = "linux")]
 const ANYWAY: &str = "#!/bin/sh\necho \"$0 $*\" >>ran\n";
 
 /// Everything that the recipes mention, and dbguard in PATH.
+#[cfg(target_os = "linux")]
 struct Kitchen(Scene);
 
 #[cfg(target_os = "linux")]

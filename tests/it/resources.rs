@@ -1,14 +1,6 @@
 //! Which names mean one lock, what keys are, and what on disk may be trusted.
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
-#[cfg(target_os = "linux")]
-use std::os::unix::ffi::OsStrExt;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::symlink;
-
-#[cfg(target_os = "linux")]
-use rustix::fs::{FlockOperation, flock};
 
 use crate::scene::{Scene, names};
 
@@ -22,20 +14,41 @@ fn assert_meet(scene: &Scene, one: &[&str], other: &[&str], met: bool) {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn every_way_to_write_a_path_is_one_resource() {
+    let scene = Scene::new();
+    scene.file("sub/a.db", "");
+    let absolute = scene.path("sub").join("a.db");
+    let absolute = absolute.to_str().expect("text");
+    for name in ["./sub/a.db", "sub//a.db", "sub/../sub/a.db", absolute] {
+        assert_meet(&scene, &["sub/a.db"], &[name], true);
+    }
+    assert_meet(&scene, &["sub/a.db"], &["a.db"], false);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_link_is_what_it_leads_to() {
+    use std::os::unix::fs::symlink;
+
     let scene = Scene::new();
     scene.file("sub/a.db", "");
     symlink("sub/a.db", scene.path("link.db")).expect("make a link");
     symlink("sub", scene.path("linked-dir")).expect("make a link");
-    let absolute = scene.path("sub/a.db");
-    let absolute = absolute.to_str().expect("text");
-    for name in
-        ["./sub/a.db", "sub//a.db", "sub/../sub/a.db", "link.db", "linked-dir/a.db", absolute]
-    {
+    for name in ["link.db", "linked-dir/a.db"] {
         assert_meet(&scene, &["sub/a.db"], &[name], true);
     }
-    assert_meet(&scene, &["sub/a.db"], &["a.db"], false);
+}
+
+/// Windows tells neither the case of letters apart nor the two kinds of slashes.
+#[test]
+#[cfg(windows)]
+fn what_windows_takes_for_one_path_is_one_resource() {
+    let scene = Scene::new();
+    scene.file("sub/a.db", "");
+    let verbatim = format!(r"\\?\{}", scene.path("sub").join("a.db").display());
+    for name in [r"sub\a.db", r".\SUB\A.DB", "Sub/a.Db", &verbatim] {
+        assert_meet(&scene, &["sub/a.db"], &[name], true);
+    }
 }
 
 #[test]
@@ -134,7 +147,10 @@ fn d8_hostile_keys_stay_inside_and_apart() {
 #[test]
 fn hostile_file_names_stay_inside_the_state_directory() {
     let scene = Scene::new();
-    for name in ["a b.db", "%2e%2e", "A.db", "\u{fc}.db", "new\nline.db", "-rf", ".hidden.db"] {
+    let names_of_all = ["a b.db", "%2e%2e", "A.db", "\u{fc}.db", "-rf", ".hidden.db"];
+    // Windows has no such name for a file.
+    let of_unix = cfg!(unix).then_some("new\nline.db");
+    for name in names_of_all.into_iter().chain(of_unix) {
         let path = format!("./{name}");
         scene.dbguard(["exec", &path, "--", "true"]).run().expect(0);
         assert_meet(&scene, &[&path], &[&path], true);
@@ -146,6 +162,9 @@ fn hostile_file_names_stay_inside_the_state_directory() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_name_that_is_not_text_is_a_resource_like_any_other() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     let scene = Scene::new();
     let words = |name| [OsStr::new("exec"), OsStr::new("-n"), name, "--".as_ref(), "true".as_ref()];
     let (one, other) = (OsStr::from_bytes(b"\xff.db"), OsStr::from_bytes(b"\xfe.db"));
@@ -195,12 +214,11 @@ fn s9_a_lock_dir_is_refused_while_the_state_beside_the_file_is_in_use() {
 
 /// `--lock-file`: scripts move over one at a time while others still flock the old file.
 #[test]
-#[cfg(target_os = "linux")]
 fn a_foreign_lock_file_is_shared_with_those_who_still_flock_it() {
     let scene = Scene::new();
     let lock = scene.file("job.lock", "");
     let file = File::open(&lock).expect("open");
-    flock(&file, FlockOperation::LockExclusive).expect("hold");
+    file.lock().expect("hold");
     let with = || scene.dbguard(["exec", "-n", "--lock-file", "job.lock", "a.db", "--", "true"]);
     with().run().expect(75);
     drop(file);

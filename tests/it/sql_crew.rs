@@ -87,6 +87,10 @@ pub fn ask_duckdb(scene: &Scene, file: &str, query: &str) -> String {
     scene.run("duckdb", words).run().expect(0).stdout.trim().to_owned()
 }
 
+/// Begins a transaction that is too large for the cache, so that its journal has to be whole.
+pub const SPILLED: &str = "pragma cache_size=5; begin; with recursive c(i) as (select 1 union all \
+    select i + 1 from c where i < 2000) insert into t select hex(zeroblob(450)) from c;";
+
 /// A sqlite3 shell that stays open, with its locks. It has no busy timeout.
 pub struct Shell {
     process: Process,

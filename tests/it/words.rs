@@ -71,6 +71,7 @@ fn a_log_tells_every_stage_and_is_json_where_json_was_asked_for() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_small_limit_of_descriptors_comes_with_a_hint() {
     let scene = Scene::new();
     let said = (3..16).any(|limit| {
