@@ -41,8 +41,9 @@ fn what_has_no_content_to_replace_is_refused() {
         refused(&scene, &["pipe"], 64, &["pipe is no regular file"]);
     }
     refused(&scene, &["missing"], 66, &["there is no missing", "--create"]);
-    refused(&scene, &["no/such/file"], 66, &["no/such"]);
-    refused(&scene, &["--create", "no/such/file"], 66, &["no/such"]);
+    let such = if cfg!(windows) { r"no\such" } else { "no/such" };
+    refused(&scene, &["no/such/file"], 66, &[such]);
+    refused(&scene, &["--create", "no/such/file"], 66, &[such]);
     assert!(!scene.path(".dbguard").exists(), "{}", scene.describe());
     scene.file("state.json", "{}");
     refused(&scene, &["stat.json"], 66, &["there is state.json"]);
