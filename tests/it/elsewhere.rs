@@ -76,7 +76,8 @@ fn what_is_not_asked_here_is_said() {
     let table = table();
     for test in tests().iter().filter(|test| test.is_of_linux) {
         let full = full(test);
-        let names = |names: &[String]| names.iter().any(|name| *name == full || *name == test.module);
+        let names =
+            |names: &[String]| names.iter().any(|name| *name == full || *name == test.module);
         let row = table.iter().find(|(_, tests)| names(tests));
         skip_test(&full, row.map_or("no reason is given", |(reason, _)| reason));
     }
