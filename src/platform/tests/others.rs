@@ -17,7 +17,8 @@ use crate::platform::openers::{Opener, openers};
 use crate::platform::scratch::Scratch;
 use crate::platform::signals::SIGTERM;
 use crate::platform::{
-    Dir, facts, facts_at, holders, mark, process, reach, try_lock_exclusive, try_lock_shared, unlock,
+    Dir, facts, facts_at, holders, mark, process, reach, try_lock_exclusive, try_lock_shared,
+    unlock,
 };
 
 #[test]

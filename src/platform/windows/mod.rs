@@ -33,8 +33,6 @@ mod snapshot;
 pub mod sniff;
 pub mod spawn;
 pub mod steps;
-#[cfg(test)]
-mod tests;
 pub mod trial;
 mod users;
 mod wait;
