@@ -114,27 +114,24 @@ fn d1_a_call_that_waits_for_its_own_shells_descriptor_is_refused() {
 /// L8: a holder that has something else to wait for is no part of a circle: it may end, and let
 /// go, although its background job waits.
 #[test]
-#[cfg(target_os = "linux")]
 fn l8_a_waiter_in_the_background_of_a_busy_holder_is_no_deadlock() {
     let scene = Scene::new();
-    let script = "sleep 600 & busy=$!; echo $busy >busy; until test -e go; do read word <tick; done; \
-                  \"$DBGUARD\" exec -w 4 a.db -- true & wait $busy; exit 0";
+    let script = "sh -c 'echo $$ >busy; sleep 600' & until test -e go; do read word <tick; done; \
+                  \"$DBGUARD\" exec -w 4 a.db -- true & wait; exit 0";
     scene.file("tick", "\n");
     let mut first = scene.dbguard(["exec", "b.db", "--", "sh", "-c", script]).spawn();
-    first.until("it holds b.db", || !scene.read("busy").is_empty());
-    let nested = "echo up >up; exec \"$DBGUARD\" exec -w inf b.db -- true";
-    let mut second = scene.dbguard(["exec", "a.db", "--", "sh", "-c", nested]).spawn();
+    first.until("it holds b.db", || scene.read("busy").ends_with('\n'));
+    let nested = ["exec", "a.db", "--", env!("CARGO_BIN_EXE_dbguard")];
+    let nested = scene.dbguard(nested).words(["exec", "-w", "inf", "b.db", "--", "true"]);
+    let mut second = nested.spawn();
     scene.until_queue("b.db", 1);
     scene.file("go", "");
     scene.until_queue("a.db", 1);
     // The background wait ends by its own deadline, after several ticks, not by a refusal.
     until("it has given up", || scene.queue("a.db").is_empty());
     let busy: u32 = scene.read("busy").trim().parse().expect("a number");
-    let killed = crate::process::signal_while(
-        busy,
-        || crate::process::lives(busy),
-        crate::system::Signal::TERM,
-    );
+    let is_meant = || crate::process::lives(busy);
+    let killed = crate::process::signal_while(busy, is_meant, crate::system::Signal::KILL);
     assert!(killed && second.runs());
     first.wait().expect(0).never_says("circle");
     second.wait().expect(0);

@@ -26,9 +26,8 @@ pub fn fixed(scene: &Scene, words: &[&str]) -> (Value, Option<i32>) {
 #[track_caller]
 pub fn item(document: &Value, name: &str) -> Value {
     let items = document["items"].as_array().expect("a list");
-    let is_it = |item: &&Value| {
-        item["path"].as_str().is_some_and(|path| Path::new(path).ends_with(name))
-    };
+    let is_it =
+        |item: &&Value| item["path"].as_str().is_some_and(|path| Path::new(path).ends_with(name));
     items.iter().find(is_it).unwrap_or_else(|| panic!("{name}: {document:#}")).clone()
 }
 
@@ -56,9 +55,8 @@ pub fn leave_journal(scene: &Scene) {
 /// Leaves a write-ahead log with all that `a.db` holds: a table and 100 rows.
 pub fn leave_log(scene: &Scene) {
     let rows: String = (0..100).map(|n| format!("INSERT INTO t VALUES({n});")).collect();
-    let script = format!(
-        "PRAGMA journal_mode=wal; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(n); {rows}"
-    );
+    let script =
+        format!("PRAGMA journal_mode=wal; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(n); {rows}");
     Shell::doing(scene, "a.db", &script).kill();
     assert!(scene.path("a.db-wal").exists());
 }

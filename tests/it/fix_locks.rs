@@ -59,7 +59,8 @@ fn clears(tool: &Tool) {
 
 /// The tools of a format, which are the words of the tests' names. On Windows the shell is one.
 fn clears_all(format: &str) {
-    let is_of_here = |tool: &&Tool| cfg!(target_os = "linux") || matches!(tool.host, Host::Shell("sh"));
+    let is_of_here =
+        |tool: &&Tool| cfg!(target_os = "linux") || matches!(tool.host, Host::Shell("sh"));
     OWNED.iter().filter(|tool| tool.format == format).filter(is_of_here).for_each(clears);
 }
 

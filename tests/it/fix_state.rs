@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::fix_crew::{assert_done, fix, fixed};
 use crate::process::until;
-use crate::scene::{Scene, is_wine};
 #[cfg(target_os = "linux")]
 use crate::scene::have_hooks;
+use crate::scene::{Scene, is_wine};
 use crate::system::set_modified;
 
 /// Makes everything in a directory look as if it had been used so long ago.
@@ -223,9 +223,8 @@ fn acquirers_and_cleaners_do_not_meet() {
         "for i in {turns}; do \"$DBGUARD\" exec -w 60 name -- sh -c '{turn}' || exit 1; \
          touch -d '3 days ago' .dbguard/name .dbguard/name/* 2>/dev/null; done; :"
     );
-    let cleaner = format!(
-        "for i in {turns} {turns}; do \"$DBGUARD\" fix -q >/dev/null || exit 1; done"
-    );
+    let cleaner =
+        format!("for i in {turns} {turns}; do \"$DBGUARD\" fix -q >/dev/null || exit 1; done");
     let mut all: Vec<_> = (0..6).map(|_| scene.shell(&worker).spawn()).collect();
     all.extend((0..2).map(|_| scene.shell(&cleaner).spawn()));
     for process in &mut all {

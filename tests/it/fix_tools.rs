@@ -343,11 +343,7 @@ impl Print {
         } else {
             Vec::new()
         };
-        Some(Self {
-            bytes: facts.len(),
-            facts: Facts::of(&facts),
-            content,
-        })
+        Some(Self { bytes: facts.len(), facts: Facts::of(&facts), content })
     }
 }
 

@@ -14,8 +14,7 @@ fn behind(scene: &Scene, before: &str, options: &str, script: &str) -> Run {
 }
 
 /// Starts somebody with a child of his own, whose number is then in `stranger`.
-const STRANGER: &str =
-    "sh -c 'echo $$ >stranger; sleep 600' & until test -s stranger; do :; done;";
+const STRANGER: &str = "sh -c 'echo $$ >stranger; sleep 600' & until test -s stranger; do :; done;";
 
 /// A shell's process substitutions are children of the dbguard that it becomes; they wait for
 /// the end of its output, so waiting for them never ended.

@@ -61,7 +61,8 @@ impl Scene {
         let number = SCENES.fetch_add(1, Ordering::Relaxed);
         let name = format!("dbguard-it-{}-{number}", std::process::id());
         // In the form in which dbguard tells paths.
-        let base = dbguard::platform::canonical(&std::env::temp_dir()).expect("the temp dir exists");
+        let base =
+            dbguard::platform::canonical(&std::env::temp_dir()).expect("the temp dir exists");
         let root = base.join(name);
         fs::create_dir(&root).expect("the scene's name is free");
         for part in ["work", "out", "home"] {

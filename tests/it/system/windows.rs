@@ -20,9 +20,9 @@ use windows_sys::Win32::System::Diagnostics::ToolHelp::{
 };
 use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
 use windows_sys::Win32::System::Threading::{
-    CREATE_NEW_PROCESS_GROUP, GetExitCodeProcess, GetProcessId, GetProcessTimes, OpenProcess, OpenThread,
-    PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, ResumeThread,
-    SuspendThread, THREAD_SUSPEND_RESUME, TerminateProcess, WaitForSingleObject,
+    CREATE_NEW_PROCESS_GROUP, GetExitCodeProcess, GetProcessId, GetProcessTimes, OpenProcess,
+    OpenThread, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE,
+    ResumeThread, SuspendThread, THREAD_SUSPEND_RESUME, TerminateProcess, WaitForSingleObject,
 };
 
 /// What can be sent to a process.
@@ -184,9 +184,7 @@ pub fn start_of(pid: u32) -> Option<u64> {
     let mut times = [FILETIME::default(); 4];
     let [start, end, kernel, user] = &mut times;
     // SAFETY: the handle is open; the structures are ours.
-    let told = unsafe {
-        GetProcessTimes(process.0.as_raw_handle(), start, end, kernel, user)
-    };
+    let told = unsafe { GetProcessTimes(process.0.as_raw_handle(), start, end, kernel, user) };
     let start = u64::from(times[0].dwHighDateTime) << 32 | u64::from(times[0].dwLowDateTime);
     (told != 0 && !process.ends_within(Duration::ZERO)).then_some(start)
 }
@@ -277,7 +275,8 @@ pub fn needed_variables() -> &'static [&'static str] {
 /// Returns the numbers of all processes and of who started them.
 fn parents() -> Vec<(u32, u32)> {
     let Some(snapshot) = snapshot(TH32CS_SNAPPROCESS) else { return Vec::new() };
-    let mut entry = PROCESSENTRY32W { dwSize: size_of_u32::<PROCESSENTRY32W>(), ..Default::default() };
+    let mut entry =
+        PROCESSENTRY32W { dwSize: size_of_u32::<PROCESSENTRY32W>(), ..Default::default() };
     let mut found = Vec::new();
     // SAFETY: the handle is open; the structure is ours and says how long it is.
     let mut more = unsafe { Process32FirstW(snapshot.as_raw_handle(), &raw mut entry) };
