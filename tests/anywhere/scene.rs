@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::thread;
@@ -177,7 +177,10 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
 ///
 /// Whoever starts the tests under Wine says so in `DBGUARD_UNDER_WINE`; who counts what is skipped
 /// names a file in `DBGUARD_SKIPPED`, which gets a line for each.
+#[cfg(windows)]
 pub fn wine_lacks(reason: &str) -> bool {
+    use std::io::Write;
+
     if env::var_os("DBGUARD_UNDER_WINE").is_none() {
         return false;
     }

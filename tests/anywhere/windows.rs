@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::windows::fs::OpenOptionsExt;
 use std::process::Stdio;
 
-use crate::scene::{Scene, is_wine};
+use crate::scene::{Scene, wine_lacks};
 
 #[test]
 fn exit_codes_above_255_are_not_harmed() {
@@ -23,9 +23,7 @@ fn the_command_ends_with_a_dbguard_that_is_killed() {
     // Its input is still open, so it does not end by itself.
     scene.play(&["exec", "-w", "60", "a.db"], &["exit", "0"]).is(0);
     let filter = format!("PID eq {command}");
-    if is_wine() {
-        println!("skipped in part: Wine's tasklist knows no filters");
-    } else {
+    if !wine_lacks("in part: Wine's tasklist knows no filters") {
         let listed = scene.run(&["exec", "b.db", "--", "tasklist", "/FI", &filter]).output;
         assert!(!listed.contains(&command.to_string()), "{listed}");
     }
@@ -84,8 +82,7 @@ fn a_file_that_nobody_else_may_open_is_busy() {
 
 #[test]
 fn a_write_transaction_of_sqlite_is_seen() {
-    if is_wine() {
-        println!("skipped: Wine lets everybody read what is locked, which is how it is seen");
+    if wine_lacks("Wine lets everybody read what is locked, which is how it is seen") {
         return;
     }
     let scene = Scene::new();

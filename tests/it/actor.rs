@@ -64,6 +64,7 @@ pub fn leaving(words: &[&str]) -> String {
 }
 
 /// Returns the part of the leader of a new session on a terminal, which becomes `words`.
+#[cfg(target_os = "linux")]
 pub fn session(terminal: &Path, words: &[&str]) -> String {
     let terminal = terminal.to_str().expect("a terminal's path is text");
     let mut part = vec!["session", terminal];
@@ -103,7 +104,9 @@ fn plays_the_part_in_its_environment() {
         }
         ["leave", program, arguments @ ..] => {
             let mut command = process::Command::new(program);
-            command.args(arguments).env_remove(PART).spawn().expect("it can be started");
+            let left = command.args(arguments).env_remove(PART).spawn();
+            // It is left behind, which is the part.
+            drop(left.expect("it can be started"));
         }
         #[cfg(target_os = "linux")]
         ["session", terminal, program, arguments @ ..] => lead(terminal, program, arguments),

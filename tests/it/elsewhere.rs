@@ -2,7 +2,7 @@
 //!
 //! Its rows have a reason and the names of tests, `module` or `module::test`. Tests that do not
 //! compile elsewhere are left out there by `cfg`, others say by `skip` why they stop; `.ci/run`
-//! holds against the table what was skipped, and demands that four of five tests are run.
+//! holds against the table what was skipped, and demands that three of five tests are run.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ fn table() -> Vec<(String, Vec<String>)> {
     let rows = readme.lines().skip_while(|line| *line != HEAD).skip(2);
     let rows = rows.take_while(|line| line.starts_with('|'));
     rows.map(|row| {
-        let (reason, names) = row.trim_matches('|').split_once('|').expect("two columns");
+        let (reason, names) = row.trim_matches('|').rsplit_once('|').expect("two columns");
         // What stands between two backquotes.
         let names = names.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         (reason.trim().to_owned(), names)
@@ -96,6 +96,7 @@ fn the_table_names_every_test_of_linux_alone_and_no_other_one() {
     }
     for name in &named {
         let is_there = tests.iter().any(|test| test.module == *name || full(test) == *name);
-        assert!(is_there || name.starts_with("platform::"), "there is no test `{name}`");
+        // Those of `tests/anywhere` that only Windows has stand there as well.
+        assert!(is_there || name.starts_with("windows"), "there is no test `{name}`");
     }
 }

@@ -279,8 +279,8 @@ fn words_below(directories: &[&str]) -> BTreeSet<String> {
 #[test]
 fn every_function_of_the_platform_is_on_every_system_and_in_a_contract_test() {
     // What only whole programs can do, as each test of `main` and those of `acquire` see to.
-    const OF_PROGRAMS: [&str; 5] =
-        ["arguments", "until_ready", "confirm", "dismiss", "is_confirmed"];
+    const OF_PROGRAMS: [&str; 6] =
+        ["arguments", "until_ready", "confirm", "dismiss", "is_confirmed", "has_locks_too"];
     let tested = words_below(&["src/platform/tests"]);
     let linux = words_below(&["src/platform/unix", "src/platform/linux"]);
     let macos = words_below(&["src/platform/unix", "src/platform/macos"]);

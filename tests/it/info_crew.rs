@@ -185,6 +185,7 @@ pub fn as_told_here(text: &str, commands: &[&str]) -> String {
 
 /// Starts a program in a PID namespace of its own that has `a.db`, which it makes, alone until its
 /// input ends; returns once it has it.
+#[cfg(target_os = "linux")]
 pub fn holder_in_a_namespace(scene: &Scene) -> Process {
     database(scene, "a.db", "delete", "CREATE TABLE t(n);");
     let program = format!(

@@ -45,6 +45,7 @@
 //! | `words` | what is said of a wait, a guess, an interruption, and in a log |
 //! | `codes` | every exit code and message, for real |
 //! | `readme` | what the README says and shows is so |
+//! | `readme_recipes` | its recipes for shells, make, cron and CI run as they are shown |
 //! | `sql` | which lock the statements of `dbguard sql` ask for, and which file they meet |
 //! | `sql_batch` | one transaction, its condition, parameters, files that are made |
 //! | `sql_crowd` | a hundred processes, foreign writers and kills: no update is lost |
@@ -139,6 +140,8 @@ mod prove_ends;
 mod pty;
 mod queue;
 mod readme;
+#[cfg(target_os = "linux")]
+mod readme_recipes;
 mod resources;
 mod scene;
 mod sql;

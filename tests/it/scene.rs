@@ -237,6 +237,7 @@ fn list(directory: &Path, listing: &mut String) {
 /// What the process leads: a process group of its own, or by its own doing a session.
 enum Leads {
     Group,
+    #[cfg(target_os = "linux")]
     Session,
 }
 
@@ -269,6 +270,7 @@ impl Run {
     }
 
     /// Leaves it to the process to make a session; a group leader could not.
+    #[cfg(target_os = "linux")]
     pub fn own_session(mut self) -> Self {
         self.leads = Leads::Session;
         self
@@ -428,6 +430,7 @@ pub fn have_hooks() -> bool {
 }
 
 /// Returns whether PID namespaces can be made here, and says so if not.
+#[cfg(target_os = "linux")]
 pub fn have_namespaces() -> bool {
     let works = is_root() && have(&["unshare"]) && {
         let words = ["-pf", "--mount-proc", "true"];

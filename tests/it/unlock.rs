@@ -385,15 +385,7 @@ fn a_lying_claim_ends_nobody_but_its_keeper() {
     let scene = Scene::new();
     scene.make_state("a.db");
     let innocent = scene.run("sleep", ["600"]).spawn();
-    let stat = fs::read_to_string(format!("/proc/{}/stat", innocent.pid())).expect("it runs");
-    let start: u64 = stat
-        .rsplit_once(") ")
-        .expect("a name")
-        .1
-        .split(' ')
-        .nth(19)
-        .and_then(|word| word.parse().ok())
-        .expect("a start time");
+    let start = crate::system::start_of(innocent.pid()).expect("it runs");
     let space = fs::metadata("/proc/self/ns/pid").expect("/proc is mounted").ino();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("it is Linux");
     let host = fs::read_to_string("/proc/sys/kernel/hostname").expect("it is Linux");

@@ -236,7 +236,7 @@ fn a_full_disk_keeps_the_old_content() {
         return skip("only root mounts a small file system");
     }
     let scene = Scene::new();
-    fs::create_dir(scene.path("small")).expect("mkdir");
+    std::fs::create_dir(scene.path("small")).expect("mkdir");
     // 300 KiB are used; the new content does not fit beside them.
     let script = "mount -t tmpfs -o size=500k none small || exit 99
         yes old | head -c 300000 >small/a

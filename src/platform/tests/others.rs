@@ -56,7 +56,7 @@ fn who_has_locked_a_mark_shows_it_and_is_reached_by_it_and_nobody_else_is_taken_
     let start = process::start_time(me).expect("it runs");
     let is_reached =
         |pid, start, claim| reach::reach(pid, start, claim).expect("it can be asked").is_some();
-    let hearing = reach::hear(&[file], &[SIGTERM]).expect("it may");
+    let _hearing = reach::hear(&[file], &[SIGTERM]).expect("it may");
     let ours = scratch.open_writable();
     mark::lock_exclusive(&ours).expect("it is free");
     for _ in 0..2 {
@@ -68,7 +68,6 @@ fn who_has_locked_a_mark_shows_it_and_is_reached_by_it_and_nobody_else_is_taken_
     assert!(!holders::holds(me, other) && !is_reached(me, start, other));
     assert!(!is_reached(me, start + 1, file));
     assert!(!holders::holds(idler.pid(), file), "it was only started by the one");
-    drop(hearing);
 }
 
 #[test]
