@@ -1,14 +1,20 @@
 //! `dbguard acquire` and `dbguard release`: a lock between the steps of a script.
 
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::path::Path;
 
-use crate::system::Signal;
 use serde_json::Value;
 
-use crate::lease_crew::{Lease, start_of, try_lock};
-use crate::process::{lives, until};
+#[cfg(target_os = "linux")]
+use crate::lease_crew::start_of;
+use crate::lease_crew::{Lease, try_lock};
+use crate::process::lives;
+#[cfg(target_os = "linux")]
+use crate::process::until;
 use crate::scene::Scene;
+#[cfg(target_os = "linux")]
+use crate::system::Signal;
 
 #[test]
 fn a_lock_stays_when_acquire_has_returned_and_ends_with_release() {
@@ -26,7 +32,7 @@ fn a_lock_stays_when_acquire_has_returned_and_ends_with_release() {
 fn the_plain_answer_is_the_token_and_joins() {
     let scene = Scene::new();
     let script = "token=$(\"$DBGUARD\" acquire a.db) && DBGUARD_HELD=$token \"$DBGUARD\" exec -n a.db \
-                  -- echo joined && \"$DBGUARD\" release a.db --token \"$token\"";
+                  -- printf joined && \"$DBGUARD\" release a.db --token \"$token\"";
     scene.shell(script).run().expect(0).silent().answers("joined");
     scene.assert_free("a.db");
 }
@@ -36,9 +42,9 @@ fn the_exported_variables_join_and_release() {
     let scene = Scene::new();
     scene.file("it's a.db", "");
     let script = "eval \"$(\"$DBGUARD\" acquire --export sh \"it's a.db\")\" && \
-                  \"$DBGUARD\" exec -n \"it's a.db\" -- echo one && \
-                  \"$DBGUARD\" exec -n \"it's a.db\" -- echo two && \
-                  \"$DBGUARD\" release \"it's a.db\" && \"$DBGUARD\" exec -n \"it's a.db\" -- echo three";
+                  \"$DBGUARD\" exec -n \"it's a.db\" -- printf 'one\\n' && \
+                  \"$DBGUARD\" exec -n \"it's a.db\" -- printf 'two\\n' && \
+                  \"$DBGUARD\" release \"it's a.db\" && \"$DBGUARD\" exec -n \"it's a.db\" -- printf three";
     scene.shell(script).run().expect(0).answers("one\ntwo\nthree");
 }
 
@@ -196,6 +202,7 @@ fn the_keeper_belongs_to_nobody() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_token_that_cannot_be_told_locks_nothing() {
     let scene = Scene::new();
     scene
@@ -208,16 +215,25 @@ fn a_token_that_cannot_be_told_locks_nothing() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn an_acquire_that_waits_is_interrupted_as_exec_is() {
+    let scene = Scene::new();
+    let holder = scene.hold(["a.db"]);
+    let before = scene.queue("a.db");
+    let mut waiting = scene.dbguard(["acquire", "a.db"]).spawn();
+    waiting.until("it waits", || scene.queue("a.db") != before);
+    waiting.signal(Signal::INT);
+    waiting.wait().expect(130);
+    assert_eq!(holder.end().code, Some(0));
+    scene.assert_free("a.db");
+}
+
+#[test]
 fn an_acquire_that_waits_gives_up_as_exec_does() {
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
     scene.dbguard(["acquire", "-n", "a.db"]).run().expect(75);
     scene.dbguard(["acquire", "-w", "0.1", "-E", "9", "a.db"]).run().expect(9);
     let before = scene.queue("a.db");
-    let mut waiting = scene.dbguard(["acquire", "a.db"]).spawn();
-    waiting.until("it waits", || scene.queue("a.db") != before);
-    waiting.signal(Signal::INT);
-    waiting.wait().expect(130);
     let mut waiting = scene.dbguard(["acquire", "a.db"]).spawn();
     waiting.until("it waits", || scene.queue("a.db") != before);
     assert_eq!(holder.end().code, Some(0));

@@ -2,14 +2,14 @@
 
 use std::fs;
 #[cfg(target_os = "linux")]
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::symlink;
 
-use crate::system::Signal;
 use serde_json::Value;
 
 use crate::lease_crew::{Lease, start_of, try_lock};
 use crate::process::{Process, handle_while, lives, process_state, signal_while, until};
 use crate::scene::{Scene, have_hooks};
+use crate::system::{Signal, children};
 
 #[test]
 fn a_lock_whose_time_is_up_is_free_and_everybody_hears_why() {
@@ -18,7 +18,7 @@ fn a_lock_whose_time_is_up_is_free_and_everybody_hears_why() {
     scene.dbguard(["exec", "a.db", "--", "true"]).run().expect(0);
     lease.until_ended();
     lease.release().run().expect(1).says("expired at");
-    let step = lease.step(["exec", "a.db", "--", "echo", "anew"]).run();
+    let step = lease.step(["exec", "a.db", "--", "printf", "anew"]).run();
     step.expect(0).says("expired at").answers("anew");
     scene.assert_free("a.db");
 }
@@ -26,6 +26,7 @@ fn a_lock_whose_time_is_up_is_free_and_everybody_hears_why() {
 /// The command is told by TERM, and whoever waits gets the lock only when it has ended: a lock is
 /// never given to two.
 #[test]
+#[cfg(target_os = "linux")]
 fn a_step_that_outlives_the_lock_is_ended_before_anybody_gets_it() {
     let scene = Scene::new();
     let lease = Lease::take(&scene, &["--ttl", "1s", "a.db"]);
@@ -174,9 +175,7 @@ fn acquire_with_stopped_keeper(scene: &Scene) -> (Process, u32) {
     let mut keeper = 0;
     let pid = acquire.pid();
     acquire.until("the keeper is stopped", || {
-        let children = format!("/proc/{pid}/task/{pid}/children");
-        let children = fs::read_to_string(children).unwrap_or_default();
-        keeper = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).unwrap_or(0);
+        keeper = children(pid).first().copied().unwrap_or(0);
         keeper != 0 && process_state(keeper) == Some('T')
     });
     assert_eq!(scene.held("a.db").len(), 1);
@@ -220,7 +219,6 @@ fn a_hostile_list_of_ends_is_survived() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn the_list_of_ends_stays_short() {
     let scene = Scene::new();
     scene.make_state("a.db");
@@ -228,7 +226,7 @@ fn the_list_of_ends_stays_short() {
     fs::write(&list, "x".repeat(17_000)).expect("write");
     let lease = Lease::take(&scene, &["a.db"]);
     lease.release().run().expect(0);
-    assert!(fs::metadata(&list).expect("it is there").size() < 1_000);
+    assert!(fs::metadata(&list).expect("it is there").len() < 1_000);
     lease.release().run().expect(1).says("was released already");
 }
 
