@@ -75,11 +75,9 @@ pub fn judge(owner: &Owner, here: &Here, seen: &Presence) -> Verdict {
     if is_here && differs(&owner.boot, &here.boot) == Some(true) {
         return Verdict::Stale("it was made before this machine was started".to_owned());
     }
-    match (owner.namespace, here.namespace) {
-        (Some(theirs), Some(ours)) if theirs != ours => {
-            return Verdict::Unknown("it was made in another PID namespace".to_owned());
-        }
-        _ => {}
+    // Also where this system has no namespaces, or does not tell its own.
+    if owner.namespace.is_some() && owner.namespace != here.namespace {
+        return Verdict::Unknown("it was made in another PID namespace".to_owned());
     }
     let same_namespace = owner.namespace.is_some() && owner.namespace == here.namespace;
     if !same_namespace && here.confined {
@@ -183,6 +181,8 @@ mod tests {
         ] {
             assert_eq!(verdict(&other, &here(), &gone), "unknown", "{other:?}");
         }
+        let space = Owner { namespace: Some(1), ..owner() };
+        assert_eq!(verdict(&space, &Here { namespace: None, ..here() }, &gone), "unknown");
         for other in [Here { confined: true, ..here() }, Here { shared: true, ..here() }] {
             assert_eq!(verdict(&owner(), &other, &gone), "unknown", "{other:?}");
         }

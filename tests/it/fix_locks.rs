@@ -184,7 +184,9 @@ fn a_hard_lock_that_is_held_stays_whatever_its_age() {
     let holder = scene.plain_flock(&path);
     let before = Print::of(&path);
     let items = fixed(&scene, &["--assume-stale=npm-lockfile=60s"], 0);
-    assert_item(&items, &path, "unknown", "kept");
+    // On Windows that it is open is seen, on Linux nothing proves it.
+    let verdict = if cfg!(windows) { "live" } else { "unknown" };
+    assert_item(&items, &path, verdict, "kept");
     assert_eq!(Print::of(&path), before);
     drop(holder);
     fixed(&scene, &["--assume-stale=npm-lockfile=60s"], 0);
@@ -239,10 +241,10 @@ fn what_the_user_calls_a_pid_file_is_cleared_like_one() {
     assert_eq!(fixed(&scene, &[], 0), [] as [serde_json::Value; 0]);
     assert_eq!(tree(&scene), before);
     let items = fixed(&scene, &["--pattern=app.*", "--pattern", "**/run/*.state"], 0);
-    for name in ["run/app.state", "run/other.state", "run/app.txt"] {
-        assert_item(&items, &scene.path(name), "stale", "removed");
+    for name in ["app.state", "other.state", "app.txt"] {
+        assert_item(&items, &scene.path("run").join(name), "stale", "removed");
     }
-    assert_item(&items, &scene.path("run/live.state"), "unknown", "kept");
+    assert_item(&items, &scene.path("run").join("live.state"), "unknown", "kept");
     assert_eq!(crate::scene::names(&scene.path("run")), names(["live.state", "text.state"]));
     // What is never touched is no PID file, whatever the user says.
     let manifest = scene.file("Cargo.lock", format!("{dead}\n"));

@@ -424,5 +424,5 @@ fn copy_aside(file: &Path, directory: &Path) -> io::Result<()> {
     io::copy(&mut &from, &mut copy)?;
     copy.as_file().sync_all()?;
     copy.keep().map_err(|error| error.error)?;
-    File::open(directory)?.sync_all()
+    platform::sync_directory(&platform::open_to_sync(directory)?)
 }
