@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::process::Process;
 use crate::scene::{Run, Scene, have, is_wine, skip};
-use crate::sql_crew::{database, document};
+#[cfg(target_os = "linux")]
+use crate::sql_crew::database;
+use crate::sql_crew::document;
 
 /// Executes what it is told, a JSON list of code and of the file to answer in, line by line.
 const CLIENT: &str = r"

@@ -1,8 +1,8 @@
 //! The recipes of the README run as they are shown.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 
 use crate::process::Ended;
 use crate::readme::{block, blocks};
