@@ -190,7 +190,8 @@ fn a_hard_lock_that_is_held_stays_whatever_its_age() {
     assert_eq!(Print::of(&path), before);
     drop(holder);
     fixed(&scene, &["--assume-stale=npm-lockfile=60s"], 0);
-    assert_ne!(path.exists(), all_openers_are_seen());
+    // Who opens it alone on Windows has the proof.
+    assert_ne!(path.exists(), cfg!(windows) || all_openers_are_seen());
 }
 
 /// The text that was not saved is in no other place.
