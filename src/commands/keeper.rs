@@ -90,8 +90,8 @@ impl Terms {
 pub fn keep(locks: Locks, mut terms: Terms, origin: Origin, answer: &[u8], voice: &Voice) -> End {
     // Before anybody knows of this process: a signal must not find it unprepared.
     let watch = Watch::new(&HEARD);
-    let claims = locks.guards.iter().flat_map(Guard::claim_files).collect::<Vec<_>>();
-    let ready = reach::hear(&claims, &[SIGTERM, SIGUSR1]).and_then(|hearing| {
+    let claims = locks.guards.iter().flat_map(Guard::claim_files);
+    let ready = reach::hear(claims, &[SIGTERM, SIGUSR1]).and_then(|hearing| {
         terms.record(&locks.guards)?;
         watch_owner(&terms)?;
         Ok(hearing)

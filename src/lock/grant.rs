@@ -141,8 +141,8 @@ impl Call<'_> {
 
     /// Puts a claim into `held/` and shows that it is ours.
     fn claim(&self, ticket: Option<Ticket>, cleared: Vec<String>) -> Option<Claim> {
-        let claim = self.claim_in_held(ticket, cleared)?;
         let name = held_name(self.request.id, self.mode);
+        let claim = self.claim_in_held(&name, ticket, cleared)?;
         if let Err(error) = mark::sign(&self.ledger()?.held, &name) {
             tracing::debug!("nobody can be shown that the claim is ours: {error}");
         }
@@ -150,24 +150,28 @@ impl Call<'_> {
     }
 
     /// Moves the claim of the queue to `held/`, or makes a new one there.
-    fn claim_in_held(&self, ticket: Option<Ticket>, cleared: Vec<String>) -> Option<Claim> {
+    fn claim_in_held(
+        &self,
+        name: &str,
+        ticket: Option<Ticket>,
+        cleared: Vec<String>,
+    ) -> Option<Claim> {
         let ledger = self.ledger()?;
         if self.request.purpose != Purpose::Hold {
             self.withdraw(ticket);
             return None;
         }
-        let name = held_name(self.request.id, self.mode);
         if let Some(ticket) = ticket {
             let queued = ticket.waiting.name();
             let present = !ticket.claim.is_removed();
-            if present && ledger.queue.rename(&queued, &ledger.held, &name).is_ok() {
+            if present && ledger.queue.rename(&queued, &ledger.held, name).is_ok() {
                 // Only for people to read.
                 let acquired_ms = Some(now_ms());
                 drop(ticket.claim.write(&Record { acquired_ms, cleared, ..Record::default() }));
                 return Some(ticket.claim);
             }
         }
-        let made = fault("claim").and_then(|()| self.level.place.make_claim(&ledger.held, &name));
+        let made = fault("claim").and_then(|()| self.level.place.make_claim(&ledger.held, name));
         let in_use = || io::Error::new(io::ErrorKind::ResourceBusy, "others keep it locked");
         match made.and_then(|claim| claim.ok_or_else(in_use)) {
             Ok(claim) => {

@@ -288,7 +288,7 @@ impl LockDir {
 
     /// Removes an inner directory of a claim that has ended. The caller holds its `lock`
     /// exclusively; names that are not ours make it stay.
-    pub fn remove_inner(&self, parent: &Dir, name: &str) {
+    pub fn remove_inner(&self, parent: &Dir, name: &str) -> bool {
         // Every failure leaves litter that the next grant or clean-up removes.
         if let Some(ledger) = &self.ledger {
             for dir in [&ledger.queue, &ledger.held] {
@@ -307,7 +307,7 @@ impl LockDir {
         for dir in ["queue", "held"] {
             drop(self.root.remove_child(dir));
         }
-        drop(parent.remove_child(name));
+        parent.remove_child(name).is_ok()
     }
 }
 

@@ -79,7 +79,8 @@ impl Resource {
     ///
     /// # Errors
     /// [`LockError::NoDirectory`] if the directory of the file does not exist,
-    /// [`LockError::NoFile`] if it is a device, [`LockError::OwnState`] if the file belongs to dbguard itself.
+    /// [`LockError::NoFile`] if it is a device, [`LockError::OwnState`] if the file belongs to dbguard
+    /// itself.
     pub fn resolve(target: &Target) -> Result<Self, LockError> {
         let mut path = canonical(&target.file)?;
         let mut translated = None;

@@ -205,11 +205,12 @@ pub fn end_inner(
             }
         }
     }
-    inner.remove_inner(&ledger.held, &name);
-    // Where what is removed stays until it is closed, the directory was not empty yet. One that is
-    // empty has nobody in it.
-    drop((lock, inner));
-    drop(ledger.held.remove_child(&name));
+    if !inner.remove_inner(&ledger.held, &name) {
+        // Where what is removed stays until it is closed, the directory was not empty yet. One that
+        // is empty has nobody in it.
+        drop((lock, inner));
+        drop(ledger.held.remove_child(&name));
+    }
     Ok(Settled::Done)
 }
 

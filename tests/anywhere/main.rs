@@ -23,6 +23,9 @@ mod leftovers;
 mod names;
 mod proving;
 mod scene;
+#[cfg(windows)]
+#[path = "../it/skipping.rs"]
+mod skipping;
 mod unlocking;
 mod verbs;
 mod watching;

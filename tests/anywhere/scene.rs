@@ -172,24 +172,3 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
         thread::sleep(Duration::from_millis(10));
     }
 }
-
-/// Whether Wine plays Windows here, and cannot do what the test asks; says so if it is so.
-///
-/// Whoever starts the tests under Wine says so in `DBGUARD_UNDER_WINE`; who counts what is skipped
-/// names a file in `DBGUARD_SKIPPED`, which gets a line for each.
-#[cfg(windows)]
-pub fn wine_lacks(reason: &str) -> bool {
-    use std::io::Write;
-
-    if env::var_os("DBGUARD_UNDER_WINE").is_none() {
-        return false;
-    }
-    println!("skipped: {reason}");
-    if let Some(list) = env::var_os("DBGUARD_SKIPPED") {
-        let mut list = fs::File::options().create(true).append(true).open(list).expect("a list");
-        let thread = thread::current();
-        let line = format!("{}\t{reason}\n", thread.name().unwrap_or("?"));
-        list.write_all(line.as_bytes()).expect("room in the list");
-    }
-    true
-}

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::os::windows::fs::OpenOptionsExt;
 use std::process::Stdio;
 
-use crate::scene::{Scene, wine_lacks};
+use crate::scene::Scene;
+use crate::skipping::wine_lacks;
 
 #[test]
 fn exit_codes_above_255_are_not_harmed() {

@@ -15,7 +15,8 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use crate::actor;
-use crate::scene::{Done, Scene, until, wine_lacks};
+use crate::scene::{Done, Scene, until};
+use crate::skipping::wine_lacks;
 
 /// What a process ends with that a key ended.
 const ENDED_BY_KEY: i32 = 0xC000_013A_u32.cast_signed();

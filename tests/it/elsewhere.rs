@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::scene::skip_test;
+use crate::skipping::skip_test;
 
 const HEAD: &str = "| not asked under Wine | tests |";
 

@@ -73,7 +73,7 @@
 //! | `house` | the layers, and what each room must not do |
 //! | `storm` | the overlap storm |
 //!
-//! `scene` and `process` are the harness, `intervals` and `storm_crew` the storm's tools,
+//! `scene` and `process` are the harness, `skipping` what a test says that is not run, `intervals` and `storm_crew` the storm's tools,
 //! `sql_crew` those of the tests of SQL, `info_crew` those of `info`, `fix_crew` those of `fix`,
 //! `lease_crew` those of the locks that `acquire` takes, `watch_crew` those of `watch`, `fix_tools`
 //! the tools whose locks `fix` clears, `actor` the parts that this
@@ -144,6 +144,7 @@ mod readme;
 mod readme_recipes;
 mod resources;
 mod scene;
+mod skipping;
 mod sql;
 mod sql_batch;
 mod sql_crew;

@@ -200,7 +200,7 @@ impl Process {
     /// Sends a signal to the process itself.
     pub fn signal(&self, signal: Signal) {
         // One that has ended already hears nothing.
-        self.handle.signal(signal);
+        assert!(self.handle.signal(signal) || !self.runs(), "the signal was refused");
     }
 
     /// Kills the process itself and returns once it is dead; what it started lives on.

@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::process::{Contender, Ended, Process, until};
+pub use crate::skipping::{is_wine, skip, wine_lacks};
 use crate::system;
 pub use crate::system::is_root;
 
@@ -164,23 +165,22 @@ impl Scene {
     /// Starts somebody who is no ancestor of what the tests run and holds a plain flock on a file
     /// until his input is closed.
     pub fn plain_flock(&self, path: impl AsRef<Path>) -> Process {
-        let ready = self.fresh("flocked");
-        let part = crate::actor::plain(path.as_ref(), &ready);
-        let words = crate::actor::words();
-        let run = self.run(&words[0], &words[1..]).env(crate::actor::PART, part);
-        let mut process = run.spawn_fed();
-        process.until("it holds the plain lock", || ready.exists());
-        process
+        self.play("it holds the plain lock", |ready| crate::actor::plain(path.as_ref(), ready))
     }
 
     /// Starts somebody who has a file open, without any lock, until his input is closed.
     pub fn opener(&self, path: impl AsRef<Path>) -> Process {
-        let ready = self.fresh("opened");
-        let part = crate::actor::opener(path.as_ref(), &ready);
+        self.play("it has the file open", |ready| crate::actor::opener(path.as_ref(), ready))
+    }
+
+    /// Starts this very binary in a part that ends with its input, and returns once it has made the
+    /// file that the part is given.
+    fn play(&self, what: &str, part: impl FnOnce(&Path) -> String) -> Process {
+        let ready = self.fresh("ready");
         let words = crate::actor::words();
-        let run = self.run(&words[0], &words[1..]).env(crate::actor::PART, part);
+        let run = self.run(&words[0], &words[1..]).env(crate::actor::PART, part(&ready));
         let mut process = run.spawn_fed();
-        process.until("it has the file open", || ready.exists());
+        process.until(what, || ready.exists());
         process
     }
 
@@ -366,36 +366,6 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
         !again
     });
     result
-}
-
-/// Says why a test, or a part of one, is not run; it then counts as passed.
-pub fn skip(reason: &str) {
-    let thread = std::thread::current();
-    skip_test(thread.name().unwrap_or("?"), reason);
-}
-
-/// Says of a test why it is not run.
-///
-/// Whoever counts them names a file in `DBGUARD_SKIPPED`, which gets a line for each.
-pub fn skip_test(name: &str, reason: &str) {
-    eprintln!("skipped: {reason}");
-    let Some(list) = std::env::var_os("DBGUARD_SKIPPED") else { return };
-    let mut list = File::options().create(true).append(true).open(list).expect("a list");
-    let line = format!("{name}\t{reason}\n");
-    list.write_all(line.as_bytes()).expect("room in the list");
-}
-
-/// Whether Wine plays Windows here, and cannot do what the test asks; says so if it is so.
-pub fn wine_lacks(reason: &str) -> bool {
-    if is_wine() {
-        skip(reason);
-    }
-    is_wine()
-}
-
-/// Whether Wine plays Windows here.
-pub fn is_wine() -> bool {
-    std::env::var_os("DBGUARD_UNDER_WINE").is_some()
 }
 
 /// Returns whether every one of the tools works here, and says which does not.

@@ -98,7 +98,9 @@ fn advice(obstacle: &Obstacle, typed: &str) -> String {
         }
         Obstacle::First(_) => "stop the container, or the machine, instead".to_owned(),
         Obstacle::Stranger(_) => host::as_root(&format!("dbguard unlock {typed}")),
-        Obstacle::Veiled(_) if host::user() != 0 => format!("type: sudo dbguard unlock {typed}"),
+        Obstacle::Veiled(_) if host::user() != 0 => {
+            host::as_root(&format!("dbguard unlock {typed}"))
+        }
         Obstacle::Veiled(_) => {
             format!("as its user, or with the capability SYS_PTRACE, type: dbguard unlock {typed}")
         }

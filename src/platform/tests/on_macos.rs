@@ -2,32 +2,12 @@
 
 use super::{Kept, Promises};
 
-const YES: Kept = Kept { promised: true, lacking: None };
 const NO: Kept = Kept { promised: false, lacking: None };
 
 pub const PROMISES: Promises = Promises {
-    signals: YES,
-    zombies: YES,
-    inherited_locks: YES,
-    lock_heirs: YES,
-    locked_is_read: YES,
-    lock_holders: YES,
     shown_marks: NO,
-    byte_locks: YES,
-    shared_byte_locks: YES,
-    openers: YES,
-    own_access: YES,
     leases: NO,
     taking_away: NO,
-    permission_bits: YES,
-    moved_directories: YES,
-    deleted_files: YES,
-    cases: YES,
-    odd_names: YES,
-    full_pipes: YES,
-    command_lines: YES,
-    users_and_directories: YES,
-    threads: YES,
-    copies: YES,
     adoption: NO,
+    ..super::on_unix::PROMISES
 };

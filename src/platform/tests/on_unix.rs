@@ -1,4 +1,4 @@
-//! What the tests need of a Unix.
+//! What a Unix promises, and what the tests need of it.
 
 use std::fs::File;
 use std::io;
@@ -8,8 +8,39 @@ use std::process::Command;
 
 use xattr::FileExt;
 
+use super::{Kept, Promises};
 use crate::platform::inherited_file;
 use crate::platform::unix::record_lock::{short, take_ofd_lock};
+
+const YES: Kept = Kept { promised: true, lacking: None };
+
+/// All there is; each system names what it lacks of that.
+pub const PROMISES: Promises = Promises {
+    signals: YES,
+    zombies: YES,
+    inherited_locks: YES,
+    lock_heirs: YES,
+    locked_is_read: YES,
+    lock_holders: YES,
+    shown_marks: YES,
+    byte_locks: YES,
+    shared_byte_locks: YES,
+    openers: YES,
+    own_access: YES,
+    leases: YES,
+    taking_away: YES,
+    permission_bits: YES,
+    moved_directories: YES,
+    deleted_files: YES,
+    cases: YES,
+    odd_names: YES,
+    full_pipes: YES,
+    command_lines: YES,
+    users_and_directories: YES,
+    threads: YES,
+    copies: YES,
+    adoption: YES,
+};
 
 /// Who has the number 0.
 pub const FIRST_USER: &str = "root";

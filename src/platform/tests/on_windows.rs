@@ -144,7 +144,8 @@ fn an_event_tells_what_is_asked_for_by_one_of_the_claims_alone() {
     let none = |claim| reach::reach(me, start, claim).expect("it can be asked").is_none();
     assert!(none(claim(1)));
     let watch = Watch::new(&[SIGTERM, SIGUSR1]);
-    let hearing = reach::hear(&[claim(1), claim(2)], &[SIGTERM, SIGUSR1]).expect("it may");
+    let hearing =
+        reach::hear([claim(1), claim(2)].into_iter(), &[SIGTERM, SIGUSR1]).expect("it may");
     assert!(none(claim(3)));
     assert!(reach::reach(me, start + 1, claim(1)).expect("it can be asked").is_none());
     let reached = reach::reach(me, start, claim(2)).expect("it can be asked").expect("it waits");
@@ -153,7 +154,7 @@ fn an_event_tells_what_is_asked_for_by_one_of_the_claims_alone() {
         let heard = watch.wait(Some(PATIENCE)).expect("it comes");
         assert_eq!((heard.signal, heard.origin), (signal, Origin::Process));
     }
-    assert!(reach::hear(&[claim(2)], &[SIGTERM]).is_err(), "the name is taken");
+    assert!(reach::hear([claim(2)].into_iter(), &[SIGTERM]).is_err(), "the name is taken");
     drop(hearing);
     assert!(none(claim(2)));
     reached.signal(SIGTERM).expect("nobody is there to be told");

@@ -56,7 +56,7 @@ fn who_has_locked_a_mark_shows_it_and_is_reached_by_it_and_nobody_else_is_taken_
     let start = process::start_time(me).expect("it runs");
     let is_reached =
         |pid, start, claim| reach::reach(pid, start, claim).expect("it can be asked").is_some();
-    let _hearing = reach::hear(&[file], &[SIGTERM]).expect("it may");
+    let _hearing = reach::hear([file].into_iter(), &[SIGTERM]).expect("it may");
     let ours = scratch.open_writable();
     mark::lock_exclusive(&ours).expect("it is free");
     for _ in 0..2 {

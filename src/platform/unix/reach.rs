@@ -48,6 +48,6 @@ impl Reached {
 ///
 /// # Errors
 /// None on Unix, where every signal arrives by itself.
-pub fn hear(_claims: &[FileId], _signals: &[i32]) -> io::Result<Hearing> {
+pub fn hear(_claims: impl Iterator<Item = FileId>, _signals: &[i32]) -> io::Result<Hearing> {
     Ok(Hearing(()))
 }

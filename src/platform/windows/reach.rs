@@ -91,10 +91,10 @@ impl Reached {
 ///
 /// # Errors
 /// Somebody has an event of such a name already, or the system refuses.
-pub fn hear(claims: &[FileId], signals: &[i32]) -> io::Result<Hearing> {
+pub fn hear(claims: impl Iterator<Item = FileId>, signals: &[i32]) -> io::Result<Hearing> {
     let pid = std::process::id();
     let start = process::start_time(pid).ok_or_else(|| io::Error::other("no start time"))?;
-    let all = claims.iter().flat_map(|claim| signals.iter().map(move |signal| (*claim, *signal)));
+    let all = claims.flat_map(|claim| signals.iter().map(move |signal| (claim, *signal)));
     let ears = all.map(|(claim, signal)| Ear::open(&name(pid, start, claim, signal), signal));
     Ok(Hearing(ears.collect::<io::Result<_>>()?))
 }
