@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::held_locks::NamedFile;
+use super::openers::{Opener, openers};
+
 /// A directory with one file in it, gone when dropped.
 pub struct Scratch {
     directory: TempDir,
@@ -25,6 +28,11 @@ impl Scratch {
         &self.file
     }
 
+    /// Returns the path as the system knows it, whatever links lead there.
+    pub fn real(&self) -> PathBuf {
+        fs::canonicalize(&self.file).expect("the scratch file is there")
+    }
+
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -32,4 +40,12 @@ impl Scratch {
     pub fn open_writable(&self) -> File {
         OpenOptions::new().read(true).write(true).open(&self.file).expect("the scratch file opens")
     }
+}
+
+/// What `pid` has open of some files, in their order.
+pub fn opened_by(pid: u32, files: &[NamedFile<'_>]) -> Vec<Opener> {
+    let mut found = openers(files).openers;
+    found.retain(|opener| opener.pid == pid);
+    found.sort_by_key(|opener| (opener.file, opener.deleted));
+    found
 }

@@ -1,18 +1,16 @@
 //! Bad input and bad days: each gets a clear error or recovers, and nothing is lost.
 
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::fs::{File, Permissions};
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-#[cfg(target_os = "linux")]
-use rustix::fs::{FlockOperation, flock};
-
-#[cfg(target_os = "linux")]
-use crate::scene::is_root;
 use crate::scene::{Run, Scene, have_hooks, is_wine};
+#[cfg(target_os = "linux")]
+use {
+    crate::scene::is_root,
+    rustix::fs::{FlockOperation, flock},
+    std::fs::{File, Permissions},
+    std::os::unix::fs::PermissionsExt,
+};
 
 /// A run of `exec a.db` that writes `ran` when the command is started.
 fn touches(scene: &Scene) -> Run {

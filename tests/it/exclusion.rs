@@ -1,19 +1,19 @@
 //! Two conflicting holders never run together, whatever happens to names, files and processes.
 
 use std::fs::{self, File};
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
 use dbguard::platform::{FileId, facts_at};
-#[cfg(target_os = "linux")]
-use rustix::fs::{FlockOperation, flock};
 
 use crate::process::{lives, until};
-#[cfg(target_os = "linux")]
-use crate::scene::have;
 use crate::scene::{Scene, wine_lacks};
 use crate::system::Signal;
+#[cfg(target_os = "linux")]
+use {
+    crate::scene::have,
+    rustix::fs::{FlockOperation, flock},
+    std::os::unix::fs::{MetadataExt, symlink},
+};
 
 /// Returns which file it is.
 fn id(path: &Path) -> FileId {

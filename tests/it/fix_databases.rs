@@ -2,25 +2,21 @@
 //! uses one is disturbed, and what cannot be proved is left alone.
 
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::fs::Permissions;
-#[cfg(target_os = "linux")]
-use std::io::Write;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use crate::fix_crew::{assert_done, fix, fixed, item, last, leave_journal, leave_log};
-#[cfg(target_os = "linux")]
-use crate::info_crew::{Client, first};
-#[cfg(target_os = "linux")]
-use crate::process::until;
 use crate::scene::{Scene, have, have_hooks, wine_lacks};
-#[cfg(target_os = "linux")]
-use crate::scene::{is_root, skip};
-#[cfg(target_os = "linux")]
-use crate::sql_crew::have_duckdb;
 use crate::sql_crew::{Shell, ask, assert_sound, database};
+#[cfg(target_os = "linux")]
+use {
+    crate::info_crew::{Client, first},
+    crate::process::until,
+    crate::scene::{is_root, skip},
+    crate::sql_crew::have_duckdb,
+    std::fs::Permissions,
+    std::io::Write,
+    std::os::unix::fs::{MetadataExt, PermissionsExt},
+};
 
 fn have_sqlite() -> bool {
     have(&["sqlite3"])

@@ -1,19 +1,19 @@
 //! Locks that real tools left when they were killed: `dbguard fix` takes them away, and the live
 //! one beside each is untouched and still does its work.
 
-#[cfg(target_os = "linux")]
-use std::fs;
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
-use crate::fix_tools::AGEING;
 use crate::fix_tools::{
     Host, OWNED, Print, Tool, age, all_openers_are_seen, assert_item, assert_no_aside, dead_pid,
     fixed, soft_lock, tree,
 };
 use crate::scene::Scene;
 #[cfg(target_os = "linux")]
-use crate::scene::{have, is_root, skip};
+use {
+    crate::fix_tools::AGEING,
+    crate::scene::{have, is_root, skip},
+    std::fs,
+};
 
 /// Proves for one tool what the whole is about.
 fn clears(tool: &Tool) {

@@ -1,27 +1,22 @@
 //! What is no proof: `dbguard fix` leaves alone whatever may be somebody's, and always what only
 //! looks like a lock.
 
-#[cfg(target_os = "linux")]
-use std::ffi::OsStr;
-#[cfg(target_os = "linux")]
-use std::fs::Permissions;
 use std::fs::{self, File};
-#[cfg(target_os = "linux")]
-use std::os::unix::ffi::OsStrExt;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
-use rustix::fs::{CWD, FileType, Mode, mknodat};
-
-#[cfg(target_os = "linux")]
-use crate::fix_tools::{OWNED, fix, tree};
 use crate::fix_tools::{age, assert_item, dead_pid, fixed, host, kept_all, soft_lock};
 use crate::scene::Scene;
 #[cfg(target_os = "linux")]
-use crate::scene::{have, have_namespaces, is_root};
+use {
+    crate::fix_tools::{OWNED, fix, tree},
+    crate::scene::{have, have_namespaces, is_root},
+    rustix::fs::{CWD, FileType, Mode, mknodat},
+    std::ffi::OsStr,
+    std::fs::Permissions,
+    std::os::unix::ffi::OsStrExt,
+    std::os::unix::fs::{PermissionsExt, symlink},
+};
 
 /// Every format that goes by age.
 const AGES: [&str; 5] = [

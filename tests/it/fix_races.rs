@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-#[cfg(target_os = "linux")]
-use crate::fix_tools::OWNED;
 use crate::fix_tools::{
     Print, assert_item, assert_no_aside, dead_pid, fix, fixed, host, soft_lock,
 };
 use crate::process::{Process, until};
-#[cfg(target_os = "linux")]
-use crate::scene::have;
 use crate::scene::{Scene, have_hooks, names};
+#[cfg(target_os = "linux")]
+use {crate::fix_tools::OWNED, crate::scene::have};
 
 /// Every step of a removal, in order, and whether the name is free there.
 const STEPS: [(&str, bool); 3] =

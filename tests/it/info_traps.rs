@@ -1,14 +1,12 @@
 //! Answers of `dbguard info` that were wrong once, each with its story.
 
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::fs::Permissions;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::PermissionsExt;
 
 use crate::info_crew::{CONNECT, Client, assert_does, first, hints, info, seen, shows_locks, told};
 use crate::scene::{Scene, have, is_root, skip};
 use crate::sql_crew::{Shell, ask, database};
+#[cfg(target_os = "linux")]
+use {std::fs::Permissions, std::os::unix::fs::PermissionsExt};
 
 /// What a log or a journal holds is of no use where SQLite deletes it.
 fn leave_log(scene: &Scene) {

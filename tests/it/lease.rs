@@ -1,20 +1,14 @@
 //! `dbguard acquire` and `dbguard release`: a lock between the steps of a script.
 
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::path::Path;
 
 use serde_json::Value;
 
-#[cfg(target_os = "linux")]
-use crate::lease_crew::start_of;
 use crate::lease_crew::{Lease, try_lock};
 use crate::process::lives;
-#[cfg(target_os = "linux")]
-use crate::process::until;
 use crate::scene::Scene;
 #[cfg(target_os = "linux")]
-use crate::system::Signal;
+use {crate::lease_crew::start_of, crate::process::until, crate::system::Signal, std::path::Path};
 
 #[test]
 fn a_lock_stays_when_acquire_has_returned_and_ends_with_release() {

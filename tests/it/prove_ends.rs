@@ -4,13 +4,13 @@ use std::fs;
 
 use crate::process::{Process, lives, until};
 use crate::prove::{SCRATCH, app, prove, scratch};
-#[cfg(target_os = "linux")]
-use crate::prove::{assert_clear, tables};
-#[cfg(target_os = "linux")]
-use crate::pty::Terminal;
 use crate::scene::{Scene, names};
 #[cfg(target_os = "linux")]
-use crate::system::Signal;
+use {
+    crate::prove::{assert_clear, tables},
+    crate::pty::Terminal,
+    crate::system::Signal,
+};
 
 #[cfg(target_os = "linux")]
 const CTRL_C: &str = "\x03";

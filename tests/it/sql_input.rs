@@ -5,11 +5,12 @@ use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 
 use crate::scene::{Scene, have};
-#[cfg(target_os = "linux")]
-use crate::scene::{is_root, skip};
-#[cfg(target_os = "linux")]
-use crate::sql_crew::ask;
 use crate::sql_crew::{answer, assert_sound, database, dump, sql};
+#[cfg(target_os = "linux")]
+use {
+    crate::scene::{is_root, skip},
+    crate::sql_crew::ask,
+};
 
 /// Makes `a.db` with some thousand rows.
 fn table(scene: &Scene, journal: &str) {

@@ -1,14 +1,14 @@
 //! `dbguard sql`: where rows go, and what is said about them.
 
-#[cfg(target_os = "linux")]
-use std::fs;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-
 use serde_json::json;
 
 use crate::scene::{Scene, have, names};
 use crate::sql_crew::{answer, ask, database, document, sql};
+#[cfg(target_os = "linux")]
+use {
+    std::fs,
+    std::os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+};
 
 /// A query of many rows.
 fn rows(count: u64) -> String {

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-#[cfg(target_os = "linux")]
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use crate::scene::{Scene, have};
-#[cfg(target_os = "linux")]
-use crate::sql_crew::Shell;
 use crate::sql_crew::{answer, ask, ask_duckdb, database, document, have_duckdb, sql};
+#[cfg(target_os = "linux")]
+use {
+    crate::sql_crew::Shell,
+    rustix::process::{Pid, Signal, kill_process_group},
+};
 
 fn sqlite() -> Option<Scene> {
     let scene = Scene::new();

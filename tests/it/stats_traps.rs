@@ -2,23 +2,19 @@
 
 use std::ffi::OsStr;
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::fs::Permissions;
-#[cfg(target_os = "linux")]
-use std::os::unix::ffi::OsStrExt;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
-#[cfg(target_os = "linux")]
-use std::path::Path;
-
-#[cfg(target_os = "linux")]
-use rustix::fs::{Mode, OFlags, open};
 
 use crate::process::Ended;
 use crate::scene::{Run, Scene, have, have_hooks, names};
-#[cfg(target_os = "linux")]
-use crate::scene::{is_root, skip};
 use crate::sql_crew::document;
+#[cfg(target_os = "linux")]
+use {
+    crate::scene::{is_root, skip},
+    rustix::fs::{Mode, OFlags, open},
+    std::fs::Permissions,
+    std::os::unix::ffi::OsStrExt,
+    std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink},
+    std::path::Path,
+};
 
 fn stats(scene: &Scene, words: &[&str]) -> Run {
     scene.dbguard(["stats"]).words(words)

@@ -1,14 +1,12 @@
 //! The command's life under `exec`: descriptors, signals, limits, retries, the outcome.
 
-#[cfg(target_os = "linux")]
-use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::process::{lives, until};
 use crate::scene::Scene;
 #[cfg(target_os = "linux")]
-use crate::system::Signal;
+use {crate::system::Signal, std::collections::BTreeSet};
 
 /// Runs a shell script under `exec OPTIONS a.db`.
 fn under(scene: &Scene, options: &[&str], script: &str) -> crate::scene::Run {

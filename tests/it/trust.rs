@@ -1,19 +1,16 @@
 //! What on disk may be trusted (S11): owners, modes, planted links and special files.
 
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::fs::Permissions;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-#[cfg(target_os = "linux")]
-use std::path::Path;
-
-#[cfg(target_os = "linux")]
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::scene::Scene;
 #[cfg(target_os = "linux")]
-use crate::scene::{is_root, names, skip};
+use {
+    crate::scene::{is_root, names, skip},
+    rustix::fs::{CWD, FileType, Mode, mknodat},
+    std::fs::Permissions,
+    std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
+    std::path::Path,
+};
 
 /// Somebody who owns nothing here.
 #[cfg(target_os = "linux")]

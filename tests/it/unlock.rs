@@ -1,24 +1,21 @@
 //! `dbguard unlock`: ends those who hold a database, all of them or nobody, and nobody else.
 
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::MetadataExt;
 
 use serde_json::Value;
 
-#[cfg(target_os = "linux")]
-use crate::info_crew::{CONNECT, Client};
 use crate::process::{Ended, Process, lives};
-#[cfg(target_os = "linux")]
-use crate::process::{signal_while, until};
 use crate::scene::{Run, Scene, is_root};
-#[cfg(target_os = "linux")]
-use crate::scene::{have, skip};
-#[cfg(target_os = "linux")]
-use crate::sql_crew::database;
 use crate::sql_crew::document;
 #[cfg(target_os = "linux")]
-use crate::system::Signal;
+use {
+    crate::info_crew::{CONNECT, Client},
+    crate::process::{signal_while, until},
+    crate::scene::{have, skip},
+    crate::sql_crew::database,
+    crate::system::Signal,
+    std::os::unix::fs::MetadataExt,
+};
 
 /// A command that ignores TERM.
 #[cfg(target_os = "linux")]

@@ -1,25 +1,20 @@
 //! `dbguard unlock` ends nobody whom it has not seen to hold the very lock that was asked about.
 
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::fs::Permissions;
-#[cfg(target_os = "linux")]
-use std::io::Write;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-#[cfg(target_os = "linux")]
-use crate::info_crew::{CONNECT, Client};
-#[cfg(target_os = "linux")]
-use crate::process::{Contender, lives, signal_while, until};
 use crate::scene::{Run, Scene};
 #[cfg(target_os = "linux")]
-use crate::scene::{have, have_namespaces, is_root};
-#[cfg(target_os = "linux")]
-use crate::sql_crew::database;
-#[cfg(target_os = "linux")]
-use crate::system::Signal;
+use {
+    crate::info_crew::{CONNECT, Client},
+    crate::process::{Contender, lives, signal_while, until},
+    crate::scene::{have, have_namespaces, is_root},
+    crate::sql_crew::database,
+    crate::system::Signal,
+    std::fs::Permissions,
+    std::io::Write,
+    std::os::unix::fs::PermissionsExt,
+};
 
 fn unlock(scene: &Scene, words: &[&str]) -> Run {
     scene.dbguard(["unlock"]).words(words)

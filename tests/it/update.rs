@@ -2,21 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::fs::Permissions;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-#[cfg(target_os = "linux")]
-use rustix::fs::XattrFlags;
 use sha2::Digest;
 
 use crate::process::Ended;
 use crate::scene::{Run, Scene, names};
-#[cfg(target_os = "linux")]
-use crate::scene::{have, have_hooks, is_root, skip};
 use crate::system::Facts;
+#[cfg(target_os = "linux")]
+use {
+    crate::scene::{have, have_hooks, is_root, skip},
+    rustix::fs::XattrFlags,
+    std::fs::Permissions,
+    std::os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+};
 
 /// How many processes work at once; Windows starts them slowly.
 const CROWD: usize = if cfg!(windows) { 14 } else { 50 };

@@ -3,11 +3,12 @@
 
 use crate::process::{Ended, Process, until};
 use crate::scene::{Run, Scene, have_hooks, wine_lacks};
-#[cfg(target_os = "linux")]
-use crate::scene::{have, is_root, skip};
-#[cfg(target_os = "linux")]
-use crate::system::Signal;
 use crate::update::leftovers;
+#[cfg(target_os = "linux")]
+use {
+    crate::scene::{have, is_root, skip},
+    crate::system::Signal,
+};
 
 /// Longer than what a pipe or a buffer holds, so that a part of it would show.
 const LINES: usize = 40_000;

@@ -1,15 +1,15 @@
 //! Files that `dbguard update` does not take, and what it says of permissions.
 
 use std::fs;
-#[cfg(target_os = "linux")]
-use std::fs::Permissions;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::scene::{Run, Scene};
-#[cfg(target_os = "linux")]
-use crate::scene::{have, is_root, skip};
 use crate::update::leftovers;
+#[cfg(target_os = "linux")]
+use {
+    crate::scene::{have, is_root, skip},
+    std::fs::Permissions,
+    std::os::unix::fs::{MetadataExt, PermissionsExt},
+};
 
 fn update(scene: &Scene, words: &[&str]) -> Run {
     scene.dbguard(["update"]).words(words)

@@ -1,18 +1,18 @@
 //! Defects of `dbguard update` that were found and mended, each with its story, and how `dbguard fix`
 //! deals with what a killed update leaves.
 
-#[cfg(target_os = "linux")]
-use std::fs::Permissions;
 use std::fs::{self, File};
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use crate::process::{Ended, until};
 use crate::scene::{Run, Scene, have_hooks};
-#[cfg(target_os = "linux")]
-use crate::scene::{is_root, skip};
 use crate::sql_crew::document;
 use crate::update::leftovers;
+#[cfg(target_os = "linux")]
+use {
+    crate::scene::{is_root, skip},
+    std::fs::Permissions,
+    std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
+};
 
 fn update(scene: &Scene, words: &[&str]) -> Run {
     scene.dbguard(["update", "-w", "50"]).words(words)

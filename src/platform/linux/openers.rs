@@ -134,50 +134,38 @@ fn parse_process_flags(stat: &[u8]) -> Option<u32> {
 mod tests {
     use super::super::held_locks::NamedFile;
     use super::{
-        KERNEL_THREAD, Opener, can_write, is_kernel_thread, openers, parse_flags,
-        parse_process_flags, without_deleted,
+        KERNEL_THREAD, Opener, can_write, is_kernel_thread, parse_flags, parse_process_flags,
+        without_deleted,
     };
-    use crate::platform::scratch::Scratch;
+    use crate::platform::scratch::{Scratch, opened_by};
     use proptest::prelude::{any, proptest};
     use std::fs::{self, File};
-    use std::path::{Path, PathBuf};
-
-    /// What `pid` has open, files in order.
-    fn of(pid: u32, files: &[NamedFile<'_>]) -> Vec<Opener> {
-        let mut found = openers(files).openers;
-        found.retain(|opener| opener.pid == pid);
-        found.sort_by_key(|opener| (opener.file, opener.deleted));
-        found
-    }
-
-    fn real(scratch: &Scratch) -> PathBuf {
-        fs::canonicalize(scratch.path()).expect("the scratch file is there")
-    }
+    use std::path::Path;
 
     #[test]
     fn a_copy_that_was_replaced_is_told_from_the_present_file() {
         let scratch = Scratch::new("openers-replaced");
-        let path = real(&scratch);
+        let path = scratch.real();
         let _old = File::open(&path).expect("it opens");
         fs::remove_file(&path).expect("it is ours");
         let pid = std::process::id();
         let gone = NamedFile::at(&path);
         assert_eq!(gone.id, None);
         let old = Opener { pid, file: 0, descriptors: 1, writes: Some(false), deleted: true };
-        assert_eq!(of(pid, &[gone]), [old]);
+        assert_eq!(opened_by(pid, &[gone]), [old]);
         fs::write(&path, b"").expect("the scratch directory is writable");
         let _new = scratch.open_writable();
         let new = Opener { writes: Some(true), deleted: false, ..old };
-        assert_eq!(of(pid, &[NamedFile::at(&path)]), [new, old]);
+        assert_eq!(opened_by(pid, &[NamedFile::at(&path)]), [new, old]);
     }
 
     #[test]
     fn a_descriptor_that_only_names_a_file_does_not_have_it_open() {
         let scratch = Scratch::new("openers-path");
-        let path = real(&scratch);
+        let path = scratch.real();
         let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
         let _named = rustix::fs::open(&path, flags, rustix::fs::Mode::empty()).expect("it opens");
-        assert_eq!(of(std::process::id(), &[NamedFile::at(&path)]), []);
+        assert_eq!(opened_by(std::process::id(), &[NamedFile::at(&path)]), []);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use super::{Idler, PROMISES, tools, until};
@@ -13,8 +12,8 @@ use crate::platform::held_locks::{
 use crate::platform::lease::Lease;
 use crate::platform::lock_table::{LockKind, LockMode};
 use crate::platform::lock_watch::LockWatch;
-use crate::platform::openers::{Opener, openers};
-use crate::platform::scratch::Scratch;
+use crate::platform::openers::Opener;
+use crate::platform::scratch::{Scratch, opened_by};
 use crate::platform::signals::SIGTERM;
 use crate::platform::{
     Dir, facts, facts_at, holders, mark, process, reach, try_lock_exclusive, try_lock_shared,
@@ -73,7 +72,7 @@ fn who_has_locked_a_mark_shows_it_and_is_reached_by_it_and_nobody_else_is_taken_
 #[test]
 fn who_has_the_lock_on_a_whole_file_is_told_in_each_way() {
     let scratch = Scratch::new("contract-holders");
-    let path = real(&scratch);
+    let path = scratch.real();
     let ours = scratch.open_writable();
     let id = facts(&ours).expect("it is open").id;
     let mut watch = LockWatch::default();
@@ -170,52 +169,40 @@ fn a_range_beyond_the_largest_offset_is_an_error() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }
 
-/// What `pid` has open, files in order.
-fn of(pid: u32, files: &[NamedFile<'_>]) -> Vec<Opener> {
-    let mut found = openers(files).openers;
-    found.retain(|opener| opener.pid == pid);
-    found.sort_by_key(|opener| (opener.file, opener.deleted));
-    found
-}
-
-fn real(scratch: &Scratch) -> PathBuf {
-    fs::canonicalize(scratch.path()).expect("the scratch file is there")
-}
-
 #[test]
 fn what_we_have_open_is_counted_and_its_access_told() {
     let scratch = Scratch::new("openers");
-    let path = real(&scratch);
+    let path = scratch.real();
     let other = path.with_file_name("other");
     fs::write(&other, b"").expect("the scratch directory is writable");
     let files = [NamedFile::at(&other), NamedFile::at(&path)];
     let pid = std::process::id();
-    assert_eq!(of(pid, &files), []);
+    assert_eq!(opened_by(pid, &files), []);
     let _reading = File::open(&path).expect("it opens");
     if PROMISES.own_access.is_denied() {
-        assert_eq!(of(pid, &files), [], "whoever asks has it open, so that says nothing");
+        assert_eq!(opened_by(pid, &files), [], "whoever asks has it open, so that says nothing");
         return;
     }
     let opener = Opener { pid, file: 1, descriptors: 1, writes: Some(false), deleted: false };
-    assert_eq!(of(pid, &files), [opener]);
+    assert_eq!(opened_by(pid, &files), [opener]);
     let _writing = scratch.open_writable();
     let both = Opener { descriptors: 2, writes: Some(true), ..opener };
-    assert_eq!(of(pid, &files), [both]);
+    assert_eq!(opened_by(pid, &files), [both]);
     let _other = File::open(&other).expect("it opens");
-    assert_eq!(of(pid, &files), [Opener { file: 0, ..opener }, both]);
+    assert_eq!(opened_by(pid, &files), [Opener { file: 0, ..opener }, both]);
 }
 
 #[test]
 fn another_process_is_found_by_what_it_inherited() {
     let scratch = Scratch::new("openers-child");
-    let path = real(&scratch);
+    let path = scratch.real();
     let file = File::open(&path).expect("it opens");
     let heir = Idler::with_input(Stdio::from(file));
     let pid = heir.pid();
     if PROMISES.openers.here() {
         let writes = (!PROMISES.own_access.is_denied()).then_some(false);
         let expected = Opener { pid, file: 0, descriptors: 1, writes, deleted: false };
-        assert_eq!(of(pid, &[NamedFile::at(&path)]), [expected]);
+        assert_eq!(opened_by(pid, &[NamedFile::at(&path)]), [expected]);
     }
 }
 
