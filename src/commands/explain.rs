@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::lock::{Contention, LockError};
 use crate::outcome::Outcome;
 use crate::platform::signals::{self, Arrival, Origin};
-use crate::platform::{Shortage, errors};
+use crate::platform::{Shortage, errors, host};
 use crate::report;
 
 const LOCK_DIR: &str = "keep the locks elsewhere with --lock-dir DIR (or DBGUARD_LOCK_DIR); \
@@ -113,6 +113,12 @@ fn interrupted(arrival: Arrival, files: &str) -> Failure {
     let mut failure = Failure::new(outcome, message);
     failure.key = (arrival.origin == Origin::Kernel).then_some(arrival.signal);
     failure
+}
+
+/// Returns that a search was not allowed everywhere.
+pub fn unread(count: u64) -> String {
+    let what = if count == 1 { "file or directory" } else { "files or directories" };
+    format!("{count} {what} could not be read; {} sees them all", host::SEES_ALL)
 }
 
 /// Whether the system has run out of something: descriptors, processes, memory.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use super::explain::explain;
+use super::explain::{explain, unread};
 use super::voice::Voice;
 use super::{End, print};
 use crate::cli::duration::Timeout;
@@ -134,9 +134,7 @@ fn in_message(text: &str, request: &InfoRequest, voice: &Voice) -> Result<Looked
 fn search(directory: &Path, request: &InfoRequest, voice: &Voice) -> Result<Looked, Failure> {
     let found = databases_below(directory, request.cross_file_systems);
     if found.unreadable > 0 {
-        let count = found.unreadable;
-        let what = if count == 1 { "file or directory" } else { "files or directories" };
-        voice.warn(&format!("{count} {what} could not be read; root sees them all"));
+        voice.warn(&unread(found.unreadable));
     }
     if found.databases.is_empty() {
         voice.notice(&format!("there are no databases below {}", voice.shown(directory)));

@@ -3,7 +3,7 @@
 //! Each is made from what was seen, never from a guess about the cause.
 
 use super::headline::{blockers, is_halted};
-use super::seen::{Broken, NativeLock, NativeState, Pinned, Seen};
+use super::seen::{Broken, NativeLock, NativeState, Pinned, Seen, Sight};
 use super::text::here;
 use crate::error::Party;
 use crate::escape::escaped;
@@ -115,12 +115,19 @@ fn unseen(lock: &NativeLock, seen: &Seen) -> Option<String> {
         0 if seen.filesystem.network => "PID 0: the lock is held on another machine, which this \
              kernel cannot name; run dbguard info there"
             .to_owned(),
+        _ if seen.sight == Sight::Openers => format!(
+            "who holds it cannot be seen: this system tells nobody who has bytes of a file locked; \
+             dbguard info --openers {} tells who has it open",
+            seen.typed
+        ),
         0 => "PID 0: a process outside this PID namespace holds it; run dbguard info on the host, \
              or in the other container"
             .to_owned(),
-        _ if seen.asked_by_root => "who holds it cannot be seen from here: a process outside this \
+        _ if seen.sight == Sight::Everybody => {
+            "who holds it cannot be seen from here: a process outside this \
              PID namespace, or the kernel for a file server; run dbguard info on the host"
-            .to_owned(),
+                .to_owned()
+        }
         _ => "who holds it cannot be seen from here; run dbguard info as root to see everybody"
             .to_owned(),
     })
@@ -203,18 +210,20 @@ fn perhaps_broken(seen: &Seen) -> Option<String> {
             "if a program does use {}, its locks are broken: dbguard info --openers {} tells{}",
             seen.shown,
             seen.typed,
-            if seen.asked_by_root { "" } else { ", to root of everybody" }
+            if seen.sight == Sight::Part { ", to root of everybody" } else { "" }
         )
     })
 }
 
 fn unseen_openers(seen: &Seen) -> Option<String> {
-    (seen.openers_unseen > 0).then(|| {
-        format!(
-            "{} processes of others could not be looked into and may have it open too; root sees \
-             them",
-            seen.openers_unseen
-        )
+    let count = seen.openers_unseen;
+    (count > 0).then(|| match seen.sight {
+        // Of a file, then, not of a process.
+        Sight::Openers => "this system does not tell of everybody who has it open".to_owned(),
+        _ => format!(
+            "{count} processes of others could not be looked into and may have it open too; root \
+             sees them"
+        ),
     })
 }
 

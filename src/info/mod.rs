@@ -10,6 +10,7 @@ mod text;
 pub use headline::{State, headline, state};
 pub use hints::{hints, typed};
 pub use seen::{
-    Broken, FileSystem, Guard, Key, Native, NativeLock, NativeState, Opener, Pinned, Seen, SideFile,
+    Broken, FileSystem, Guard, Key, Native, NativeLock, NativeState, Opener, Pinned, Seen,
+    SideFile, Sight,
 };
 pub use text::{in_table, in_words};

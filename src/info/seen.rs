@@ -49,9 +49,9 @@ pub struct Seen {
     /// The lock directory that was given, as it is typed: whoever goes on has to name it too.
     #[serde(skip)]
     pub lock_dir: Option<String>,
-    /// Whether root asks, who sees everybody there is to be seen.
+    /// Who of the others can be seen.
     #[serde(skip)]
-    pub asked_by_root: bool,
+    pub sight: Sight,
     /// Whether it was not closed, and its engine repairs it when it opens it next; of redb.
     #[serde(skip)]
     pub needs_repair: bool,
@@ -66,6 +66,18 @@ pub struct Seen {
     pub blocks: Blocks,
     /// What to know and what to do, most urgent first.
     pub hints: Vec<String>,
+}
+
+/// Who of the others whoever asks can see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sight {
+    /// An ordinary user: root sees more.
+    #[default]
+    Part,
+    /// Root: everybody there is to be seen.
+    Everybody,
+    /// The system tells nobody who has a file locked, but everybody who has it open.
+    Openers,
 }
 
 /// A file system.

@@ -53,6 +53,8 @@ pub enum Family {
     Flock,
     /// A lease of a file server; no lock of a database.
     Lease,
+    /// No lock: whoever has the file open lets nobody else open it, on Windows.
+    Open,
 }
 
 /// One kernel lock.
@@ -102,6 +104,9 @@ pub fn decode(engine: Engine, place: Place, spans: &[Span]) -> Meaning {
     if spans.is_empty() {
         return other("has a lease, which locks no database", Blocks::None);
     }
+    if spans.iter().any(|span| span.family == Family::Open) {
+        return shut(spans.iter().any(|span| span.write));
+    }
     match (engine, place) {
         (Engine::Sqlite { wal }, Place::Main) => sqlite_main(wal, &spans),
         // Whose file it will be is not known, so a flock on it is taken for the lock that it is.
@@ -119,6 +124,14 @@ pub fn decode(engine: Engine, place: Place, spans: &[Span]) -> Meaning {
         (Engine::Bbolt, Place::Main) => open_or(&spans, Family::Flock),
         (Engine::Redb, Place::Main) => redb_main(&spans),
         _ => any_file(&spans),
+    }
+}
+
+/// Returns what it means that whoever has a file open lets nobody else read it, or write it.
+pub fn shut(for_reading: bool) -> Meaning {
+    match for_reading {
+        true => meaning("has it open and lets nobody else open it", Blocks::All),
+        false => meaning("has it open and lets nobody else write it", Blocks::Writers),
     }
 }
 

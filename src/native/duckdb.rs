@@ -4,6 +4,10 @@
 //! waiting (`TryAcquireFileLock` in DuckDB's `local_file_system.cpp`). So there is no idle
 //! connection: whoever has it open has it locked. `X.wal` is locked too from the first write on,
 //! but never by a process that does not hold `X`, so only `X` is asked about.
+//!
+//! On Windows nothing is locked: opening read-write lets nobody else open the file, and opening
+//! read-only lets nobody else open it for writing. A file that nobody can read cannot be told to be
+//! DuckDB's, so only readers are asked about here.
 
 use std::path::Path;
 
@@ -26,8 +30,12 @@ pub(super) fn questions(path: &Path, want: Want) -> Vec<Question> {
         Want::Shared => (false, "holding the database open for writing"),
         Want::Begin | Want::Exclusive => (true, "holding the database open"),
     };
-    let ask = Ask::Record { write, start: 0, length: 0 };
-    vec![Question { file: path.to_path_buf(), ask, meaning }]
+    let question = |ask, meaning| Question { file: path.to_path_buf(), ask, meaning };
+    let mut asked = vec![question(Ask::Record { write, start: 0, length: 0 }, meaning)];
+    if write {
+        asked.push(question(Ask::Open { write }, "keeping everybody else from writing it"));
+    }
+    asked
 }
 
 #[cfg(test)]
@@ -48,8 +56,8 @@ mod tests {
     fn readers_share_and_writers_do_not() {
         for (want, write) in [(Want::Shared, false), (Want::Exclusive, true)] {
             let asked = questions(Engine::DuckDb, Path::new("/d/a.duckdb"), want);
-            assert_eq!(asked.len(), 1);
             assert_eq!(asked[0].ask, Ask::Record { write, start: 0, length: 0 });
+            assert_eq!(asked.get(1).map(|next| next.ask), write.then_some(Ask::Open { write }));
         }
     }
 }

@@ -119,6 +119,11 @@ pub enum Ask {
         /// Whether to ask for an exclusive lock or for a shared one.
         write: bool,
     },
+    /// Does somebody who has the file open let nobody else open it? Only on Windows.
+    Open {
+        /// Whether to ask about opening it for writing, or for reading.
+        write: bool,
+    },
     /// Does a thread own the write mutex inside this LMDB lock file?
     LmdbWriter,
 }

@@ -20,6 +20,8 @@ pub enum LockKind {
     Flock,
     /// A lease or a delegation, as file servers take them; it locks no database.
     Lease,
+    /// None: whoever has the file open lets nobody else open it. Only on Windows.
+    Open,
     /// Whatever a later kernel has.
     Other,
 }

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 
 use crate::native::{self, Ask, Engine, Question, Want, leveldb, lmdb};
 use crate::platform::ask::record_lock_conflict;
-use crate::platform::errors;
 use crate::platform::held_locks::NamedFile;
 use crate::platform::holders::{
     MUTEXES_NAME_THREADS, flock_conflict, holders_of, process_of_thread,
@@ -21,6 +20,7 @@ use crate::platform::holders::{
 use crate::platform::openers::openers;
 use crate::platform::portrait::namespace_pids;
 use crate::platform::sniff::{Sniffed, open_unnoticed};
+use crate::platform::{errors, sniff};
 
 /// What one look saw.
 #[derive(Debug)]
@@ -90,16 +90,25 @@ pub fn look(path: &Path, want: Want) -> Look {
 
 /// Tells of a file that nobody else can read. So nothing tells which engine it is of.
 fn shut_out(path: &Path) -> Look {
-    let users = openers(&[NamedFile::at(path)]).openers;
-    let pid = users.first().map(|user| user.pid);
+    let Owner { pid, raw_pid } = owner(opener(path));
     let busy = Busy {
         pid,
-        raw_pid: pid.and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0),
+        raw_pid,
         file: path.to_path_buf(),
         meaning: "keeping everybody else from opening it",
-        ask: Ask::Record { write: true, start: 0, length: 0 },
+        ask: Ask::Open { write: false },
     };
     Look { engine: Engine::Unknown, busy: Some(busy), impossible: None }
+}
+
+/// Returns somebody who has a file open.
+fn opener(path: &Path) -> Option<u32> {
+    openers(&[NamedFile::at(path)]).openers.first().map(|user| user.pid)
+}
+
+/// Returns a process of this machine as an owner.
+fn owner(pid: Option<u32>) -> Owner {
+    Owner { pid, raw_pid: pid.and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0) }
 }
 
 fn free(engine: Engine) -> Look {
@@ -221,6 +230,10 @@ fn answer(question: &Question, file: &File) -> io::Result<Option<Owner>> {
                 raw_pid: i32::try_from(holder.lock.raw_pid).unwrap_or(0),
             }))
         }
+        Ask::Open { write } => {
+            Ok(sniff::keeps_others_out(&question.file, write)
+                .then(|| owner(opener(&question.file))))
+        }
         Ask::LmdbWriter => lmdb_writer(file, &question.file),
     }
 }
@@ -249,7 +262,7 @@ fn lmdb_writer(lock_file: &File, path: &Path) -> io::Result<Option<Owner>> {
             |pid: &u32| namespace_pids(*pid).is_some_and(|pids| pids.last() == Some(&thread));
         users.into_iter().find(is_it)
     });
-    Ok(Some(Owner { pid, raw_pid: pid.and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0) }))
+    Ok(Some(owner(pid)))
 }
 
 /// Reads the beginning of a file and returns how much there was.

@@ -17,7 +17,7 @@ use crate::lock::{
 };
 use crate::native::Want;
 use crate::platform::process::ProcessHandle;
-use crate::platform::{host, process};
+use crate::platform::{holders, host, process};
 
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(25);
@@ -173,6 +173,7 @@ fn refuse_own_ancestor(path: &Path, busy: &Busy) -> Result<(), NativeError> {
 pub fn describe(busy: &Busy) -> String {
     let who = match busy.pid {
         Some(_) => "",
+        None if !holders::ARE_LISTED => " by a process that this system does not name",
         None if busy.raw_pid == 0 => " by a process outside this container, or on another machine",
         None => " by a process that the kernel does not name",
     };

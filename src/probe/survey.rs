@@ -14,18 +14,18 @@ use super::native_look::{Busy, look, recognise_directory};
 use super::symptoms::{confirm, grouped, half_locked, lockless, pinned};
 use crate::error::Party;
 use crate::escape::escaped;
-use crate::info::{self, FileSystem, NativeLock, NativeState, Opener, Seen, SideFile};
+use crate::info::{self, FileSystem, NativeLock, NativeState, Opener, Seen, SideFile, Sight};
 use crate::lock::{Resource, rfc3339};
-use crate::native::decode::{Blocks, Family, Place, Span, decode};
+use crate::native::decode::{Blocks, Family, Place, Span, decode, shut};
 use crate::native::description::describe;
 use crate::native::side_file::{self, Role};
 use crate::native::{self, Ask, Engine, Want};
 use crate::platform::held_locks::{HeldLock, NamedFile, locks_on};
-use crate::platform::holders::table_is_complete;
+use crate::platform::holders::{self, table_is_complete};
 use crate::platform::lock_table::{LockKind, LockMode};
 use crate::platform::portrait::{Portrait, ancestry, portrait};
 use crate::platform::sniff::{Sniffed, open_unnoticed};
-use crate::platform::{file_system, host, openers};
+use crate::platform::{errors, file_system, host, openers};
 
 /// More processes than this are not described; the rest still counts.
 const MOST_DESCRIBED: usize = 64;
@@ -69,13 +69,19 @@ pub fn survey(resource: &Resource, shown: &str, wish: Wish<'_>) -> Seen {
         lock_dir: wish
             .lock_dir
             .map(|directory| info::typed(directory.as_os_str().as_encoded_bytes())),
-        asked_by_root: host::user() == 0,
+        sight: match host::user() {
+            _ if !holders::ARE_LISTED => Sight::Openers,
+            0 => Sight::Everybody,
+            _ => Sight::Part,
+        },
         key: wish.key.map(str::to_owned),
         ..Seen::default()
     };
     let files = files(engine, path);
     native(engine, &files, &mut seen);
     unlisted(engine, path, &mut seen);
+    // Who keeps it from being read is seen.
+    let error = error.filter(|error| !errors::is_shut_out(error) || seen.native.locks.is_empty());
     if let Some(error) = error {
         cannot_tell(&mut seen, &format!("it may not be looked into: {error}"));
     }
@@ -249,11 +255,13 @@ fn unlisted(engine: Engine, path: &Path, seen: &mut Seen) {
 /// Returns the lock that a question met, unless the lock table has it; `is_held` is whether that
 /// has any that keep somebody out.
 pub(super) fn asked(busy: Busy, path: &Path, is_held: bool) -> Option<NativeLock> {
-    let (kind, meaning, blocks) = match busy.pid {
-        _ if busy.ask == Ask::LmdbWriter => {
-            ("futex", "has a write transaction open", Blocks::Writers)
+    let (kind, meaning, blocks) = match (busy.ask, busy.pid) {
+        (Ask::LmdbWriter, _) => ("futex", "has a write transaction open", Blocks::Writers),
+        (Ask::Open { write }, _) if !is_held => {
+            let meaning = shut(!write);
+            ("open", meaning.text, meaning.blocks)
         }
-        None if !is_held => {
+        (_, None) if !is_held => {
             let kind = if busy.raw_pid == -1 { "ofd" } else { "posix" };
             let keeps_out_readers =
                 look(path, Want::Shared).busy.is_some_and(|busy| busy.pid.is_none());
@@ -287,6 +295,7 @@ pub(super) fn span(held: &HeldLock) -> Span {
         LockKind::Flock => Family::Flock,
         LockKind::Ofd => Family::Ofd,
         LockKind::Lease => Family::Lease,
+        LockKind::Open => Family::Open,
         LockKind::Posix | LockKind::Other => Family::Posix,
     };
     let write = held.lock.mode == LockMode::Write;
@@ -299,6 +308,7 @@ pub(super) fn kind(kind: LockKind) -> &'static str {
         LockKind::Ofd => "ofd",
         LockKind::Flock => "flock",
         LockKind::Lease => "lease",
+        LockKind::Open => "open",
         LockKind::Other => "other",
     }
 }

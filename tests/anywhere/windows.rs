@@ -1,11 +1,12 @@
 //! What is promised on Windows alone.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::os::windows::fs::OpenOptionsExt;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 
 use crate::scene::Scene;
-use crate::skipping::wine_lacks;
+use crate::skipping::{skip, wine_lacks};
 
 #[test]
 fn exit_codes_above_255_are_not_harmed() {
@@ -76,9 +77,61 @@ fn a_file_that_nobody_else_may_open_is_busy() {
         File::options().read(true).write(true).share_mode(0).open(&file).expect("it is free");
     let done = scene.play(&["exec", "-n", "a.duckdb"], &["exit", "0"]).is(75);
     assert!(done.errors.contains("keeping everybody else from opening it"), "{done:?}");
-    scene.run(&["info", "a.duckdb"]).is(0);
+    let seen = scene.info("a.duckdb");
+    assert_eq!((&seen["native"]["state"], &seen["blocks"]), (&"held".into(), &"all".into()));
     drop(alone);
     scene.play(&["exec", "-n", "a.duckdb"], &["exit", "0"]).is(0);
+}
+
+/// Opens a database in DuckDB's own shell, which has it open until the value goes.
+fn duckdb(scene: &Scene, words: &[&str]) -> Opened {
+    let mut shell = Command::new("duckdb");
+    shell.args(words).args(["a.duckdb", "-cmd", "SELECT 'it is ' || 'open'"]);
+    shell.current_dir(scene.directory()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut shell = shell.spawn().expect("the shell starts");
+    let output = BufReader::new(shell.stdout.take().expect("a pipe"));
+    let told = output.lines().map_while(Result::ok).find(|line| line.contains("it is open"));
+    assert!(told.is_some(), "the shell could not open it");
+    Opened(shell)
+}
+
+struct Opened(Child);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// DuckDB locks nothing on Windows: it says how others may open the file.
+#[test]
+fn a_real_duckdb_keeps_others_out_as_far_as_it_says() {
+    if Command::new("duckdb").arg("--version").output().is_err() {
+        return skip("there is no duckdb in PATH");
+    }
+    let scene = Scene::new();
+    drop(duckdb(&scene, &["-cmd", "CREATE TABLE t(n INT)"]));
+    assert_eq!(scene.info("a.duckdb")["engine"], "duckdb");
+    let meets = |blocks: &str, shared: i32, alone: i32| {
+        let seen = scene.info("a.duckdb");
+        assert_eq!(seen["blocks"], blocks, "{seen:#}");
+        scene.play(&["exec", "-n", "-s", "a.duckdb"], &["exit", "0"]).is(shared);
+        scene.play(&["exec", "-n", "a.duckdb"], &["exit", "0"]).is(alone);
+    };
+    meets("none", 0, 0);
+    let writer = duckdb(&scene, &[]);
+    meets("all", 75, 75);
+    drop(writer);
+    let reader = duckdb(&scene, &["-readonly"]);
+    meets("writers", 0, 75);
+    let mut waiting = scene.start(&["exec", "a.duckdb"], &["exit", "7"]);
+    let mut told = BufReader::new(waiting.stderr.take().expect("a pipe")).lines();
+    let line = told.next().expect("it waits").expect("text");
+    assert!(line.contains("keeping everybody else from writing it"), "{line}");
+    drop(reader);
+    assert_eq!(waiting.wait().expect("it ends").code(), Some(7));
+    meets("none", 0, 0);
 }
 
 #[test]

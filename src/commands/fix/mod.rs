@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::voice::Voice;
-use super::{End, print};
+use super::{End, explain, print};
 use crate::cli::fix_args::FixRequest;
 use crate::cli::settings::Settings;
 use crate::error::Failure;
@@ -153,12 +153,7 @@ impl Found {
 
     fn take(&mut self, found: Leftovers, voice: &Voice) {
         if found.unreadable > 0 {
-            let what =
-                if found.unreadable == 1 { "file or directory" } else { "files or directories" };
-            voice.warn(&format!(
-                "{} {what} could not be read; root sees them all",
-                found.unreadable
-            ));
+            voice.warn(&explain::unread(found.unreadable));
         }
         self.unreadable += found.unreadable;
         for candidate in found.candidates {

@@ -112,8 +112,7 @@ impl Stats<'_> {
     fn below(&self, directory: &Path) -> Vec<PathBuf> {
         let found = locks_below(directory, self.request.lock_dir.as_deref());
         if found.unreadable > 0 {
-            let what = "directories could not be read; root sees them all";
-            self.voice.warn(&format!("{} files or {what}", found.unreadable));
+            self.voice.warn(&explain::unread(found.unreadable));
         }
         found.databases
     }

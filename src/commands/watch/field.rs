@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::super::explain::explain;
+use super::super::explain::{explain, unread};
 use super::super::voice::Voice;
 use crate::cli::duration::Timeout;
 use crate::cli::watch_args::{Until, WatchRequest};
@@ -63,7 +63,7 @@ impl Field {
             (0, _) => {}
             // It would wait for good, and nobody could tell for what.
             (count, Some(Until::Free)) => return Err(hidden(count)),
-            (count, _) => voice.warn(&format!("{}; root sees them all", unread(count))),
+            (count, _) => voice.warn(&unread(count)),
         }
         if field.fresh.is_empty() {
             let where_ = voice.shown_all(&field.directories);
@@ -159,9 +159,4 @@ pub(super) fn hidden(count: u64) -> Failure {
     Failure::new(Outcome::Permission, "cannot tell whether all of them are free")
         .caused_by(unread(count))
         .hint("name the databases that count, or run it as a user who may read everything there")
-}
-
-fn unread(count: u64) -> String {
-    let what = if count == 1 { "file or directory" } else { "files or directories" };
-    format!("{count} {what} could not be read")
 }

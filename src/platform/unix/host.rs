@@ -15,6 +15,9 @@ pub fn user() -> u32 {
     getuid().as_raw()
 }
 
+/// Who may read everything.
+pub const SEES_ALL: &str = "root";
+
 /// Returns what to do to run something as somebody who may do more.
 pub fn as_root(command: &str) -> String {
     format!("type: sudo {command}")

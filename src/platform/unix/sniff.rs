@@ -55,6 +55,16 @@ pub fn open_to_settle(path: &Path) -> io::Result<Sniffed> {
     open_unnoticed(path)
 }
 
+/// Whether somebody has the file at a path open, and lets nobody else open it for reading, or for
+/// writing.
+///
+/// # Platforms
+///
+/// Only Windows knows that.
+pub fn keeps_others_out(_path: &Path, _write: bool) -> bool {
+    false
+}
+
 /// Opens for reading; the standard library adds `O_CLOEXEC`.
 fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
     // The cast keeps all bits: both sides are the flags of open(2), once unsigned, once signed.

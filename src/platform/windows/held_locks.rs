@@ -7,7 +7,7 @@
 use std::io;
 
 use super::lock_table::{KernelLock, LockKind, LockMode};
-use super::sniff::is_shut;
+use super::sniff::keeps_others_out;
 use super::users::users_of;
 
 pub use crate::platform::answers::{HeldLock, NamedFile, Whereabouts};
@@ -17,7 +17,8 @@ pub use crate::platform::answers::{HeldLock, NamedFile, Whereabouts};
 /// # Errors
 /// None on Windows.
 pub fn locks_on(files: &[NamedFile<'_>]) -> io::Result<Vec<HeldLock>> {
-    let shut = files.iter().enumerate().filter(|(_, file)| file.id.is_some() && is_shut(file.path));
+    let is_shut = |file: &NamedFile<'_>| file.id.is_some() && keeps_others_out(file.path, false);
+    let shut = files.iter().enumerate().filter(|(_, file)| is_shut(file));
     Ok(shut.map(|(place, file)| shut_out(place, file)).collect())
 }
 
@@ -40,7 +41,7 @@ fn shut_out(place: usize, file: &NamedFile<'_>) -> HeldLock {
     let whereabouts = if holders.is_empty() { Whereabouts::Unseen } else { Whereabouts::Here };
     let lock = KernelLock {
         waiting: false,
-        kind: LockKind::Other,
+        kind: LockKind::Open,
         mode: LockMode::Write,
         raw_pid: holders.first().map_or(0, |pid| i64::from(*pid)),
         device_major: 0,

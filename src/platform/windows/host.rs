@@ -73,6 +73,9 @@ pub fn user_name(user: u32) -> String {
     name.filter(|_| user == self::user()).unwrap_or_else(|| user.to_string())
 }
 
+/// Who may read everything.
+pub const SEES_ALL: &str = "an administrator";
+
 /// Returns what to do to run something as somebody who may do more.
 pub fn as_root(command: &str) -> String {
     format!("as an administrator, type: {command}")

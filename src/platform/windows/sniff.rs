@@ -10,6 +10,7 @@ use windows_sys::Win32::Foundation::{ERROR_SHARING_VIOLATION, GENERIC_READ, GENE
 use super::file::{facts, facts_at};
 use super::names::is_of_file;
 use super::nt::SHARE_ALL;
+use super::users::is_ours_alone;
 
 pub use crate::platform::answers::Sniffed;
 
@@ -21,7 +22,7 @@ pub use crate::platform::answers::Sniffed;
 /// writing, RocksDB) is refused. The access time is the file system's business.
 ///
 /// # Errors
-/// The file cannot be opened: somebody may keep everybody else out, see [`is_shut`].
+/// The file cannot be opened: somebody may keep everybody else out, see [`keeps_others_out`].
 pub fn open_unnoticed(path: &Path) -> io::Result<Sniffed> {
     look_into(path, GENERIC_READ)
 }
@@ -51,8 +52,18 @@ fn open(path: &Path, access: u32) -> io::Result<File> {
     how.open(path)
 }
 
-/// Whether somebody keeps everybody else from reading the file at a path.
-pub(super) fn is_shut(path: &Path) -> bool {
+/// Whether somebody has the file at a path open, and lets nobody else open it for reading, or for
+/// writing.
+///
+/// # Platforms
+/// On Windows it is opened to see that, for microseconds in which whoever wants nobody to read it,
+/// or to write it, is refused. So it is not opened for writing where the system says that nobody has
+/// it open.
+pub fn keeps_others_out(path: &Path, write: bool) -> bool {
     let shut = Some(ERROR_SHARING_VIOLATION.cast_signed());
-    path.is_file() && open(path, GENERIC_READ).is_err_and(|error| error.raw_os_error() == shut)
+    let access = if write { GENERIC_WRITE } else { GENERIC_READ };
+    let may_be_open = || !write || !is_ours_alone(path);
+    path.is_file()
+        && may_be_open()
+        && open(path, access).is_err_and(|error| error.raw_os_error() == shut)
 }

@@ -4,7 +4,7 @@
 //! within microseconds. Where it does not know the question, the Restart Manager is asked, which
 //! installers use; it is a library of its own, loaded only then.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::windows::ffi::OsStrExt;
@@ -33,16 +33,27 @@ const MOST: usize = 8192;
 /// # Errors
 /// There is no such file, or the system does not tell.
 pub(super) fn users_of(path: &Path) -> io::Result<Vec<u32>> {
-    let mut how = OpenOptions::new();
-    let flags = FILE_FLAG_BACKUP_SEMANTICS;
-    how.access_mode(FILE_READ_ATTRIBUTES).share_mode(SHARE_ALL).custom_flags(flags);
-    let file = how.open(path)?;
-    let users = match users_of_file(&file) {
+    let users = match users_of_file(&open(path)?) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => managed_users(path),
         asked => asked,
     };
     let me = std::process::id();
     Ok(users?.into_iter().filter(|pid| *pid != me).collect())
+}
+
+/// Whether the file system says that nobody but this process has the file at a path open.
+pub(super) fn is_ours_alone(path: &Path) -> bool {
+    let me = std::process::id();
+    let users = open(path).and_then(|file| users_of_file(&file));
+    users.is_ok_and(|users| users.iter().all(|pid| *pid == me))
+}
+
+/// Opens a file to ask about it: nobody is kept out by that, and it is not kept out itself.
+fn open(path: &Path) -> io::Result<File> {
+    let mut how = OpenOptions::new();
+    let flags = FILE_FLAG_BACKUP_SEMANTICS;
+    how.access_mode(FILE_READ_ATTRIBUTES).share_mode(SHARE_ALL).custom_flags(flags);
+    how.open(path)
 }
 
 /// Returns the processes that have an open file open, this one included.

@@ -143,10 +143,15 @@ pub fn lead_group(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP);
 }
 
-/// Kills a child and whoever descends from it.
+/// Kills a child and whoever descends from it, but for what `acquire` left when it ended.
 pub fn kill_group(child: &Child) {
+    let has_ended = Handle::of(child).ends_within(Duration::ZERO);
     // The open handle pins the number of the child.
-    for pid in family(child.id()) {
+    let left = |other: &&Listed| other.parent == child.id() && other.program == "dbguard.exe";
+    let listed = listed();
+    let left: Vec<u32> =
+        listed.iter().filter(|_| has_ended).filter(left).map(|other| other.pid).collect();
+    for pid in family(child.id()).into_iter().filter(|pid| !left.contains(pid)) {
         if let Some(process) = Handle::open(pid) {
             process.signal(Signal::KILL);
         }
@@ -155,11 +160,11 @@ pub fn kill_group(child: &Child) {
 
 /// Returns a process and who descends from it, as far as their parents still run.
 fn family(pid: u32) -> Vec<u32> {
-    let parents = parents();
+    let listed = listed();
     let mut found = vec![pid];
     let mut looked_at = 0;
     while let Some(parent) = found.get(looked_at).copied() {
-        let of = parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid);
+        let of = listed.iter().filter(|other| other.parent == parent).map(|other| other.pid);
         let new: Vec<u32> = of.filter(|pid| !found.contains(pid)).collect();
         found.extend(new);
         looked_at += 1;
@@ -169,8 +174,7 @@ fn family(pid: u32) -> Vec<u32> {
 
 /// Returns whom a process has started.
 pub fn children(pid: u32) -> Vec<u32> {
-    let of = parents().into_iter().filter(|(_, parent)| *parent == pid);
-    of.map(|(child, _)| child).collect()
+    listed().iter().filter(|other| other.parent == pid).map(|other| other.pid).collect()
 }
 
 /// Tells whether a process belongs to what a child of ours has started: it descends from it.
@@ -272,8 +276,16 @@ pub fn needed_variables() -> &'static [&'static str] {
     &["SystemRoot", "SystemDrive", "windir", "ComSpec", "PATHEXT", "TEMP", "TMP"]
 }
 
-/// Returns the numbers of all processes and of who started them.
-fn parents() -> Vec<(u32, u32)> {
+/// A process, as a list of all of them names it.
+struct Listed {
+    pid: u32,
+    /// Who started it, and may have ended since.
+    parent: u32,
+    program: String,
+}
+
+/// Returns all processes.
+fn listed() -> Vec<Listed> {
     let Some(snapshot) = snapshot(TH32CS_SNAPPROCESS) else { return Vec::new() };
     let mut entry =
         PROCESSENTRY32W { dwSize: size_of_u32::<PROCESSENTRY32W>(), ..Default::default() };
@@ -281,7 +293,12 @@ fn parents() -> Vec<(u32, u32)> {
     // SAFETY: the handle is open; the structure is ours and says how long it is.
     let mut more = unsafe { Process32FirstW(snapshot.as_raw_handle(), &raw mut entry) };
     while more != 0 {
-        found.push((entry.th32ProcessID, entry.th32ParentProcessID));
+        let length = entry.szExeFile.iter().position(|unit| *unit == 0).unwrap_or(0);
+        found.push(Listed {
+            pid: entry.th32ProcessID,
+            parent: entry.th32ParentProcessID,
+            program: String::from_utf16_lossy(&entry.szExeFile[..length]),
+        });
         // SAFETY: as above.
         more = unsafe { Process32NextW(snapshot.as_raw_handle(), &raw mut entry) };
     }

@@ -123,7 +123,7 @@ fn write_line(number: u64, lock: &KernelLock) -> String {
         LockKind::Ofd => "OFDLCK ADVISORY ",
         LockKind::Flock => "FLOCK  ADVISORY ",
         LockKind::Lease => "LEASE  ACTIVE   ",
-        LockKind::Other => "UNKNOWN UNKNOWN ",
+        LockKind::Open | LockKind::Other => "UNKNOWN UNKNOWN ",
     };
     let mode = if lock.mode == LockMode::Read { "READ" } else { "WRITE" };
     let end = lock.end.map_or_else(|| "EOF".to_owned(), |end| end.to_string());
