@@ -205,7 +205,9 @@ fn broken(one: &Broken, seen: &Seen) -> Option<String> {
 fn perhaps_broken(seen: &Seen) -> Option<String> {
     let is_left = seen.files.iter().any(|file| file.role == "wal" && file.recovery.is_some());
     let is_asked = seen.openers.is_some() || seen.native.state != NativeState::Free;
-    (seen.engine == "sqlite" && is_left && !is_asked).then(|| {
+    // Where nobody is told of shared locks, whoever uses it may well have his.
+    let would_show = seen.sight != Sight::Openers;
+    (seen.engine == "sqlite" && is_left && !is_asked && would_show).then(|| {
         format!(
             "if a program does use {}, its locks are broken: dbguard info --openers {} tells{}",
             seen.shown,

@@ -11,6 +11,7 @@
 //! it costs only the better message.
 
 use std::io::{self, Read, Write};
+use std::path::is_separator;
 
 use serde::{Deserialize, Serialize};
 
@@ -243,10 +244,10 @@ fn place_of(resource: &Resource, claim: &Under) -> Result<Option<LockDir>, LockE
     let whole = place.path().to_string_lossy().into_owned();
     let below = if claim.at.is_empty() { Some("") } else { claim.at.strip_prefix(&whole) };
     // Of `a.db` and `a.db-2` one is the beginning of the other.
-    let Some(below) = below.filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
+    let Some(below) = below.filter(|rest| rest.is_empty() || rest.starts_with(is_separator)) else {
         return Ok(None);
     };
-    let mut steps = below.split('/').filter(|step| !step.is_empty());
+    let mut steps = below.split(is_separator).filter(|step| !step.is_empty());
     while let Some(step) = steps.next() {
         let Some(name) = steps.next().filter(|name| !matches!(*name, "." | "..")) else {
             return Ok(None);

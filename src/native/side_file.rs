@@ -89,6 +89,11 @@ impl Role {
     pub fn is_directory(self) -> bool {
         matches!(self, Self::SqliteDotLock | Self::DuckDbSpill)
     }
+
+    /// Whether its first bytes make a difference to [`tell`].
+    pub fn has_telling_head(self) -> bool {
+        matches!(self, Self::SqliteWal | Self::SqliteJournal)
+    }
 }
 
 /// Returns the files that a database at `path` may have, whether they exist or not.

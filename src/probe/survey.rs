@@ -25,7 +25,7 @@ use crate::platform::holders::{self, table_is_complete};
 use crate::platform::lock_table::{LockKind, LockMode};
 use crate::platform::portrait::{Portrait, ancestry, portrait};
 use crate::platform::sniff::{Sniffed, open_unnoticed};
-use crate::platform::{errors, file_system, host, openers};
+use crate::platform::{errors, file_system, host, openers, sniff};
 
 /// More processes than this are not described; the rest still counts.
 const MOST_DESCRIBED: usize = 64;
@@ -372,8 +372,9 @@ fn side_files(engine: Engine, path: &Path, seen: &Seen) -> Vec<SideFile> {
             continue;
         }
         let mut head = [0; 16];
-        let length = match open_unnoticed(&path) {
-            Ok(Sniffed::File(mut file)) => file.read(&mut head).ok(),
+        let is_telling = role.has_telling_head() && !(in_use && sniff::DELAYS_OTHERS);
+        let length = match is_telling.then(|| open_unnoticed(&path)) {
+            Some(Ok(Sniffed::File(mut file))) => file.read(&mut head).ok(),
             _ => None,
         };
         let bytes = if facts.is_file() { facts.len() } else { 0 };

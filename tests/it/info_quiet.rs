@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::info_crew::{have_foreign_duckdb, info};
 use crate::process::Process;
-use crate::scene::{Scene, have};
+use crate::scene::{Scene, have, wine_lacks};
 use crate::sql_crew::{Shell, database, python};
 use crate::system::{Facts, changed};
 
@@ -101,7 +101,13 @@ fn a_writer_without_a_busy_timeout_never_fails_because_of_it() {
     if !have(&["sqlite3"]) {
         return;
     }
-    for journal in ["delete", "wal"] {
+    for journal in ["wal", "delete"] {
+        // With that of a journal SQLite takes its transaction for one that was cut short.
+        if journal == "delete"
+            && wine_lacks("a name that is free as soon as an open file is removed")
+        {
+            return;
+        }
         let scene = Scene::new();
         database(&scene, "a.db", journal, "CREATE TABLE t(n);");
         let turn = ["immediate", "exclusive"]

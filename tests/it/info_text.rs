@@ -170,7 +170,10 @@ fn the_log_that_is_left() {
     let scene = Scene::new();
     database(&scene, "a.db", "wal", "CREATE TABLE t(n);");
     Shell::doing(&scene, "a.db", "insert into t values(1);").kill();
-    assert_text(&text(&scene, &["a.db"]), WAL_LEFT);
+    // Where nobody is told of locks, none that is missed is a broken one.
+    let hint = "\n\nhint: if a program does use a.db";
+    let expected = if cfg!(windows) { WAL_LEFT.split(hint).next() } else { Some(WAL_LEFT) };
+    assert_text(&text(&scene, &["a.db"]), expected.expect("a beginning"));
 }
 
 #[test]

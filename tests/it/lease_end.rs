@@ -62,7 +62,8 @@ fn a_step_that_takes_no_notice_is_killed() {
 fn an_update_that_outlives_the_lock_changes_nothing() {
     let scene = Scene::new();
     scene.file("a.db", "old\n");
-    let lease = Lease::take(&scene, &["--ttl", "0.3", "a.db"]);
+    // It has to begin before the time is up.
+    let lease = Lease::take(&scene, &["--ttl", if cfg!(windows) { "15" } else { "0.3" }, "a.db"]);
     let command = ["update", "a.db", "--", "sh", "-c", "echo new; while :; do sleep 0.02; done"];
     lease.step(command).run().expect(76).says("expired");
     assert_eq!(scene.read("a.db"), "old\n");
@@ -176,9 +177,9 @@ fn acquire_with_stopped_keeper(scene: &Scene) -> (Process, u32) {
     let pid = acquire.pid();
     acquire.until("the keeper is stopped", || {
         keeper = children(pid).first().copied().unwrap_or(0);
-        keeper != 0 && process_state(keeper) == Some('T')
+        // On Windows it is stopped when it is made, too.
+        keeper != 0 && scene.held("a.db").len() == 1 && process_state(keeper) == Some('T')
     });
-    assert_eq!(scene.held("a.db").len(), 1);
     (acquire, keeper)
 }
 
@@ -236,10 +237,15 @@ fn unlock_ends_a_lock_whose_token_is_lost() {
     let scene = Scene::new();
     let lease = Lease::take(&scene, &["a.db"]);
     let asked = scene.dbguard(["unlock", "a.db"]).run().expect(64);
-    asked.says("(dbguard acquire --json a.db, user").says("dbguard release a.db --token TOKEN");
+    let asked = asked.says("dbguard release a.db --token TOKEN");
+    if cfg!(target_os = "linux") {
+        asked.says("(dbguard acquire --json a.db, user");
+    }
     try_lock(&scene).run().expect(75);
     scene.dbguard(["unlock", "--yes", "a.db"]).run().expect(0);
     lease.until_ended();
-    lease.release().run().expect(1).says("was released already");
+    // There is no asking on Windows.
+    let how = if cfg!(windows) { "was killed" } else { "was released already" };
+    lease.release().run().expect(1).says(how);
     scene.assert_free("a.db");
 }

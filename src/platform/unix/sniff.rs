@@ -11,6 +11,9 @@ use crate::platform::system::flags::UNNOTICED;
 
 pub use crate::platform::answers::Sniffed;
 
+/// Whether whoever deletes or replaces a file can be delayed by it being open here.
+pub const DELAYS_OTHERS: bool = false;
+
 /// Opens the regular file at `path` for reading, leaving no trace on it.
 ///
 /// Never blocks on what it opens, and never opens a FIFO or a device: opening a FIFO lets its

@@ -14,6 +14,10 @@ use super::users::is_ours_alone;
 
 pub use crate::platform::answers::Sniffed;
 
+/// Whether whoever deletes a file can be delayed by it being open here. SQLite is used to that, from
+/// virus scanners, and tries again for a second (`winRetryIoerr` in its `os_win.c`).
+pub const DELAYS_OTHERS: bool = true;
+
 /// Opens the regular file at `path` for reading. Symbolic links are followed; a device and a stream
 /// in a file (`a.db:x`) are told as such and not opened.
 ///
