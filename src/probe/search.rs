@@ -15,6 +15,7 @@ use super::leftovers::{Candidate, Search, leftovers_below};
 use super::native_look::recognise_directory;
 use crate::lock::{self, STATE};
 use crate::native::{self, Engine};
+use crate::platform::canonical;
 use crate::platform::sniff::{Sniffed, open_unnoticed};
 
 /// No engine that is known makes a smaller file (SQLite's smallest page).
@@ -89,7 +90,7 @@ pub fn databases_below(directory: &Path, crosses: bool) -> Found {
 pub fn locks_below(directory: &Path, lock_dir: Option<&Path>) -> Found {
     if let Some(lock_dir) = lock_dir {
         // Locks are told apart by the canonical path.
-        let root = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
+        let root = canonical(directory).unwrap_or_else(|_| directory.to_path_buf());
         let databases = lock::named_in_lock_dir(lock_dir, &directories_below(&root));
         return Found { databases, unreadable: 0 };
     }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 
 use crate::process::Ended;
-use crate::scene::{Run, Scene, have, have_hooks, names};
+use crate::scene::{Run, Scene, have, have_hooks, names, wine_lacks};
 use crate::sql_crew::document;
 #[cfg(target_os = "linux")]
 use {
@@ -162,7 +162,7 @@ fn a_reset_waits_for_one_who_folds() {
 /// what nobody would read: the kernel has time between the two.
 #[test]
 fn a_log_that_is_being_added_is_not_written_to() {
-    if !have_hooks() {
+    if !have_hooks() || wine_lacks("a name that is free as soon as an open file is removed") {
         return;
     }
     let scene = scene(1);
@@ -296,5 +296,7 @@ fn a_directory_is_searched_in_the_lock_dir_too() {
     let ended = stats(&scene, &["--json", "d"]).env("DBGUARD_LOCK_DIR", "locks").run().expect(0);
     assert_eq!(grants(&ended), [1, 1, 1]);
     let text = stats(&scene, &["--lock-dir", "locks"]).run().expect(0).silent().stdout;
-    assert!(text.contains("d/No File\n") && text.contains("all 4\n"), "{text}");
+    // On Windows a name is the same in capitals.
+    let unnamed = if cfg!(windows) { "d\\no file\n" } else { "d/No File\n" };
+    assert!(text.contains(unnamed) && text.contains("all 4\n"), "{text}");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::scene::{Run, Scene};
+use crate::scene::{Run, Scene, wine_lacks};
 #[cfg(target_os = "linux")]
 use {
     crate::info_crew::{CONNECT, Client},
@@ -132,11 +132,16 @@ fn whoever_took_the_lock_and_may_not_be_looked_into_is_not_ended_for_it() {
 /// After `cp -al` the copy's lock is the database's own: to unlock the copy ended who works.
 #[test]
 fn a_lock_with_a_second_name_is_not_unlocked() {
+    if wine_lacks("a name that is free as soon as an open file is removed") {
+        return;
+    }
     let scene = Scene::new();
     let holder = scene.hold(["a.db"]);
     holder.until_recorded(&scene, "a.db");
     let second = scene.path("second");
-    for path in [scene.state("a.db", "lock"), claim(&scene)] {
+    // Windows names nobody by the lock, only by his claim.
+    let lock = Some(scene.state("a.db", "lock")).filter(|_| cfg!(unix));
+    for path in lock.into_iter().chain([claim(&scene)]) {
         fs::hard_link(&path, &second).expect("link");
         let ended = unlock(&scene, &["--yes", "a.db"]).run().expect(1).answers("");
         ended.says("there is a hard link to ").says("hint: see who has it with dbguard info");

@@ -271,6 +271,9 @@ fn a_limit_on_the_size_of_files_is_told() {
 /// Who writes without dbguard while the command runs is not overwritten.
 #[test]
 fn a_foreign_change_is_not_overwritten() {
+    if wine_lacks("a file that is put in the place of an open one") {
+        return;
+    }
     for (change, left) in [
         ("echo theirs >>a", content("old") + "theirs\n"),
         ("echo theirs >b; mv b a", "theirs\n".to_owned()),
@@ -294,6 +297,9 @@ fn a_foreign_change_is_not_overwritten() {
 /// An update inside an update of the same file joins its lock; the outer one sees that.
 #[test]
 fn an_update_inside_an_update_is_not_overwritten() {
+    if wine_lacks("a file that is put in the place of an open one") {
+        return;
+    }
     let scene = scene();
     let inner = "\"$DBGUARD\" update a -- printf 'inner\\n'; echo outer";
     let ended = update(&scene, &["a", "--", "sh", "-c", inner]).run().expect(74);

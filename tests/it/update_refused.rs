@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::scene::{Run, Scene};
+use crate::scene::{Run, Scene, wine_lacks};
 use crate::update::leftovers;
 #[cfg(target_os = "linux")]
 use {
@@ -115,6 +115,9 @@ fn a_file_is_named_once_in_a_batch() {
 /// A command has to leave a file of its own where it found a copy.
 #[test]
 fn a_batch_that_leaves_no_copy_replaces_nothing() {
+    if wine_lacks("a name that is free as soon as an open file is removed") {
+        return;
+    }
     let scene = Scene::new();
     for file in ["a", "b"] {
         scene.file(file, "old\n");

@@ -11,10 +11,10 @@ use crate::cli::update_args::Way;
 use crate::commands::voice::Voice;
 use crate::error::Failure;
 use crate::outcome::Outcome;
-use crate::platform;
 use crate::platform::attributes::{Lost, carry_over};
 use crate::platform::sniff::{Sniffed, open_to_settle};
 use crate::platform::step::{fault, step};
+use crate::platform::{self, errors};
 use crate::supervise::Supervisor;
 
 /// The permissions of a file that is made, before the umask.
@@ -143,7 +143,8 @@ impl Replacement {
 
     /// Gives it the name.
     fn put(self, voice: &Voice) -> Result<Settled, Failure> {
-        let Self { stage, target, replaces, directory, .. } = self;
+        let Self { file, stage, target, replaces, directory } = self;
+        drop(file);
         let put = fault("update-rename").and_then(|()| match replaces {
             true => stage.replace(&target),
             // Somebody who made the file meanwhile is not overwritten.
@@ -243,9 +244,7 @@ fn cannot_put(target: &Path, error: io::Error, voice: &Voice) -> Failure {
              it outside, or mount its directory"
         }
         ErrorKind::AlreadyExists => "somebody made it meanwhile; start again",
-        ErrorKind::PermissionDenied => {
-            "the directory has the sticky bit, or the file is immutable (lsattr)"
-        }
+        ErrorKind::PermissionDenied => errors::MAY_NOT_BE_REPLACED,
         _ => "the file is as it was",
     };
     failed("replace", target, error, voice).hint(hint)

@@ -16,6 +16,7 @@ use crate::platform::{Shortage, errors, step};
 #[test]
 fn an_error_is_told_by_what_it_means() {
     assert_eq!(errors::shortage(&error_named("EMFILE")), Some(Shortage::OwnFiles));
+    assert!(!errors::MAY_NOT_BE_REPLACED.is_empty());
     assert!(errors::is_out_of_files(&error_named("EMFILE")));
     for name in ["ENOLCK", "EOPNOTSUPP", "ENOSYS"] {
         assert!(errors::is_without_locks(&error_named(name)), "{name}");

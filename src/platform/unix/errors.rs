@@ -14,6 +14,10 @@ pub fn shortage(error: &io::Error) -> Option<Shortage> {
     }
 }
 
+/// Why whoever may write to a directory may not replace a file in it.
+pub const MAY_NOT_BE_REPLACED: &str =
+    "the directory has the sticky bit, or the file is immutable (lsattr)";
+
 /// Whether a file could not be opened because too many are open.
 pub fn is_out_of_files(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))

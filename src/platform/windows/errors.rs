@@ -26,6 +26,9 @@ pub fn shortage(error: &io::Error) -> Option<Shortage> {
     }
 }
 
+/// Why whoever may write to a directory may not replace a file in it.
+pub const MAY_NOT_BE_REPLACED: &str = "a program has the file open, or it is read-only (attrib)";
+
 /// Whether a file could not be opened because too many are open.
 pub fn is_out_of_files(error: &io::Error) -> bool {
     code(error) == Some(ERROR_TOO_MANY_OPEN_FILES)
