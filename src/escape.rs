@@ -1,5 +1,7 @@
 //! Text from elsewhere, made harmless.
 
+use std::path::MAIN_SEPARATOR;
+
 /// Returns the text with control, bidirectional and invisible characters as escapes, so that a
 /// command line or a file name cannot move the cursor or pretend to be another.
 pub fn escaped(text: &str) -> String {
@@ -28,6 +30,15 @@ fn is_invisible(character: char) -> bool {
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Returns a text as one word for the shell of this system: those of Windows know single quotes as
+/// letters, and no name there has a double one.
+pub fn quoted(text: &str) -> String {
+    match MAIN_SEPARATOR {
+        '\\' => format!("\"{text}\""),
+        _ => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! | `fix` | takes away what dead processes left, on proof | `info`, `platform`, `probe`, `stale` |
 //! | `info` | what was seen of a database, and what to say of it; pure | `error`, `escape`, `native`, `report` |
 //! | `lock` | the guard lock: exclusion, order, claims | `error`, `platform` |
-//! | `native` | what is known of each database engine; pure | nothing |
+//! | `native` | what is known of each database engine; pure | `escape` |
 //! | `outcome` | every exit code | nothing |
 //! | `platform` | the only door to the operating system, and the only `unsafe` | nothing |
 //! | `probe` | evidence about a resource, disturbing nobody | `error`, `escape`, `info`, `lock`, `native`, `platform`, `stale`, `watch` |

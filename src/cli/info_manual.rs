@@ -93,7 +93,8 @@ pub const DOCUMENT: &[(&str, &str)] = &[
     (
         "locks",
         "pid (0 if nobody can be named), command, user, process_state, kind (posix, ofd, flock, \
-         futex, lease, open, other), file, mode, meaning, blocks, for_ms (how long the process has run: the lock is no \
+         futex, lease, other; on Windows range, or open where a file is kept open for oneself), \
+         file, mode, meaning, blocks, for_ms (how long the process has run: the lock is no \
          older), terminal, orphaned, parents, deleted_executable, container, other_namespace, \
          memory_bytes, cpu_ms.",
     ),

@@ -26,8 +26,8 @@ use crate::error::Failure;
 use crate::lock::{ClaimId, HELD_VARIABLE, HeldList, Purpose, rfc3339};
 use crate::outcome::Outcome;
 use crate::platform::detach::{Keeper, Reply, Side, Start, split, start};
-use crate::platform::errors;
 use crate::platform::process::ProcessHandle;
+use crate::platform::{errors, host};
 
 /// By which `dbguard release` finds the token.
 pub const TOKEN_VARIABLE: &str = "DBGUARD_TOKEN";
@@ -110,7 +110,7 @@ fn demand_use(
 
 fn no_such_process(pid: u32) -> Failure {
     Failure::new(Outcome::Usage, format!("there is no process {pid} to take the lock for"))
-        .hint("--for-pid $$ means the shell that runs dbguard")
+        .hint(host::OWN_SHELL)
 }
 
 fn cannot_leave(error: io::Error) -> Failure {

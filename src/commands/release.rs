@@ -30,7 +30,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 25;
 
 /// Who may ask something of a keeper.
-const OTHERS: &str = "only the user who acquired the lock, and root, can release it";
+fn others() -> String {
+    format!("only the user who acquired the lock, and {}, can release it", host::SEES_ALL)
+}
 
 /// Gives a lease back, or extends it.
 pub fn release(request: &ReleaseRequest, voice: &Voice) -> Result<End, Failure> {
@@ -151,7 +153,7 @@ impl Lease {
         // It has ended since we looked, which has its own message; or it may not be seen.
         self.find()?;
         let message = format!("cannot see that process {pid} keeps the lock of {name}");
-        Err(Failure::new(Outcome::Permission, message).hint(OTHERS))
+        Err(Failure::new(Outcome::Permission, message).hint(others()))
     }
 
     fn cannot_reach(&self, pid: u32, error: std::io::Error) -> Failure {
@@ -160,7 +162,7 @@ impl Lease {
             _ => Outcome::OsError,
         };
         let message = format!("cannot reach process {pid}, which keeps the lock of {}", self.name);
-        Failure::new(outcome, message).caused_by(error).hint(OTHERS)
+        Failure::new(outcome, message).caused_by(error).hint(others())
     }
 
     /// Sends a signal to the keeper.

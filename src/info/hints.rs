@@ -2,11 +2,13 @@
 //!
 //! Each is made from what was seen, never from a guess about the cause.
 
+use std::path::is_separator;
+
 use super::headline::{blockers, is_halted};
 use super::seen::{Broken, NativeLock, NativeState, Pinned, Seen, Sight};
 use super::text::here;
 use crate::error::Party;
-use crate::escape::escaped;
+use crate::escape::{escaped, quoted};
 use crate::native::decode::Blocks;
 
 const VS_CODE: &str = "close the connection of the VS Code extension, or the window";
@@ -112,14 +114,14 @@ fn unseen(lock: &NativeLock, seen: &Seen) -> Option<String> {
         return None;
     }
     Some(match lock.raw_pid {
-        0 if seen.filesystem.network => "PID 0: the lock is held on another machine, which this \
-             kernel cannot name; run dbguard info there"
-            .to_owned(),
         _ if seen.sight == Sight::Openers => format!(
             "who holds it cannot be seen: this system tells nobody who has bytes of a file locked; \
              dbguard info --openers {} tells who has it open",
             seen.typed
         ),
+        0 if seen.filesystem.network => "PID 0: the lock is held on another machine, which this \
+             kernel cannot name; run dbguard info there"
+            .to_owned(),
         0 => "PID 0: a process outside this PID namespace holds it; run dbguard info on the host, \
              or in the other container"
             .to_owned(),
@@ -260,10 +262,12 @@ fn dot_lock(seen: &Seen) -> Option<String> {
     ))
 }
 
-/// Returns a path as a word for a POSIX shell, quoted only where it is needed.
+/// Returns a path as a word for the shell of this system, quoted only where it is needed.
 pub fn typed(path: impl AsRef<[u8]>) -> String {
     let path = path.as_ref();
-    let is_plain = |letter: char| letter.is_alphanumeric() || "_-./:=@%+,".contains(letter);
+    let is_plain = |letter: char| {
+        letter.is_alphanumeric() || "_-./:=@%+,".contains(letter) || is_separator(letter)
+    };
     let Some(text) = std::str::from_utf8(path).ok().filter(|text| escaped(text) == *text) else {
         // Only this form shows such a character without sending it to the terminal.
         let byte = |byte: &u8| match byte {
@@ -276,7 +280,7 @@ pub fn typed(path: impl AsRef<[u8]>) -> String {
     let text = if text.starts_with('-') { format!("./{text}") } else { text.to_owned() };
     match !text.is_empty() && text.chars().all(is_plain) {
         true => text,
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+        false => quoted(&text),
     }
 }
 
@@ -337,7 +341,7 @@ fn number(party: &Party) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::super::seen::{Broken, FileSystem, NativeLock, Pinned, Seen};
-    use super::{hints, typed};
+    use super::{hints, quoted, typed};
     use crate::error::Party;
     use crate::native::decode::Blocks;
 
@@ -411,10 +415,10 @@ mod tests {
 
     #[test]
     fn what_is_to_be_typed_can_be_typed() {
+        let blanks = quoted("a b.db");
         for (path, word) in [
             ("a.db", "a.db"),
-            ("a b.db", "'a b.db'"),
-            ("it's", r"'it'\''s'"),
+            ("a b.db", blanks.as_str()),
             ("-n", "./-n"),
             ("a\u{1b}'", r"$'a\033\''"),
         ] {

@@ -298,7 +298,8 @@ fn note(place: &LockDir, ended: &Ended) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "has a second name"));
     }
     if facts.size > LARGEST_BYTES {
-        file.set_len(0)?;
+        // Who may only append may not shorten it on Windows.
+        place.root.open_file(ENDED, Access::Write)?.set_len(0)?;
     }
     let mut line = serde_json::to_vec(ended)?;
     line.push(b'\n');

@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Engine, beside, leveldb, lmdb};
+use crate::escape::quoted;
 
 /// The first bytes of a rollback journal that has something to roll back (`aJournalMagic` in
 /// SQLite's `pager.c`).
@@ -129,7 +130,7 @@ pub fn tell(role: Role, seen: Seen<'_>, database: &str) -> Told {
         safe_to_delete: false,
         warns: false,
         recovery: Some(match sql.contains([' ', '(']) {
-            true => format!("dbguard sql {database} '{sql}'"),
+            true => format!("dbguard sql {database} {}", quoted(sql)),
             false => format!("dbguard sql {database} {sql}"),
         }),
     };

@@ -101,9 +101,13 @@ fn shut_out(path: &Path) -> Look {
     Look { engine: Engine::Unknown, busy: Some(busy), impossible: None }
 }
 
-/// Returns somebody who has a file open.
+/// Returns the one process that has a file open. Of several nothing tells which keeps others out.
 fn opener(path: &Path) -> Option<u32> {
-    openers(&[NamedFile::at(path)]).openers.first().map(|user| user.pid)
+    let found = openers(&[NamedFile::at(path)]);
+    match found.openers.as_slice() {
+        [only] if found.unseen == 0 => Some(only.pid),
+        _ => None,
+    }
 }
 
 /// Returns a process of this machine as an owner.

@@ -18,7 +18,7 @@ use crate::lock::{Claimant, Mode, Resource, Roll, Roster, Stage, without_claim};
 use crate::native::decode::{Blocks, Place, Span, decode};
 use crate::native::{Engine, Want};
 use crate::platform::held_locks::{HeldLock, NamedFile};
-use crate::platform::holders::table_is_complete;
+use crate::platform::holders::{self, table_is_complete};
 use crate::platform::lock_table::{LockKind, LockMode};
 use crate::platform::lock_watch::LockWatch;
 use crate::platform::{FileId, facts_at, process};
@@ -229,7 +229,8 @@ impl Sampler {
             };
             let locks: Vec<HeldLock> = pass.locks.iter().filter(is_of_it).cloned().collect();
             let mut native = native(spot.engine, &locks, &pass.wanted, people);
-            if spot.exists && (spot.engine == Engine::Lmdb || !*is_complete) {
+            let is_listed = spot.engine != Engine::Lmdb && *is_complete && holders::ARE_LISTED;
+            if spot.exists && !is_listed {
                 unlisted(&spot.resource.path, &mut native);
             }
             spot.date(&mut native, at_ms);

@@ -34,7 +34,7 @@ const CONFINED: &str = "this is a PID namespace, as containers have, and a flock
                         outside cannot be seen in it; run dbguard info on the host";
 
 /// Ancestors that are of no interest: every process has them.
-const EVERYWHERE: [&str; 3] = ["systemd", "init", "login"];
+const EVERYWHERE: [&str; 4] = ["systemd", "launchd", "init", "login"];
 
 /// What is to be looked at besides the locks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -261,10 +261,14 @@ pub(super) fn asked(busy: Busy, path: &Path, is_held: bool) -> Option<NativeLock
             let meaning = shut(!write);
             ("open", meaning.text, meaning.blocks)
         }
-        (_, None) if !is_held => {
-            let kind = if busy.raw_pid == -1 { "ofd" } else { "posix" };
+        (_, pid) if !is_held && (pid.is_none() || !holders::ARE_LISTED) => {
+            let kind = match busy.raw_pid {
+                _ if !holders::ARE_LISTED => "range",
+                -1 => "ofd",
+                _ => "posix",
+            };
             let keeps_out_readers =
-                look(path, Want::Shared).busy.is_some_and(|busy| busy.pid.is_none());
+                look(path, Want::Shared).busy.is_some_and(|busy| busy.pid == pid);
             match keeps_out_readers {
                 true => (kind, "keeps everybody out", Blocks::All),
                 false => (kind, "keeps writers out", Blocks::Writers),
@@ -360,7 +364,9 @@ fn parents(pid: u32) -> Vec<String> {
 }
 
 fn side_files(engine: Engine, path: &Path, seen: &Seen) -> Vec<SideFile> {
-    let in_use = seen.native.locks.iter().any(|lock| lock.of_engine);
+    let in_use = seen.native.locks.iter().any(|lock| lock.of_engine)
+        || seen.sight == Sight::Openers
+            && !openers::openers(&[NamedFile::at(path)]).openers.is_empty();
     let mut files = Vec::new();
     let database = match &seen.lock_dir {
         Some(directory) => format!("--lock-dir {directory} {}", seen.typed),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 
-use crate::info::{Broken, Pinned, Seen};
+use crate::info::{Broken, Pinned, Seen, Sight};
 use crate::native::decode::Place;
 use crate::native::{Engine, wal_index};
 use crate::platform::held_locks::{HeldLock, NamedFile, locks_on};
@@ -114,7 +114,8 @@ pub(super) fn pinned(
 /// Returns those that have SQLite's log open and no lock on the database, and those of any engine
 /// that go on with files that were deleted.
 pub(super) fn lockless(seen: &Seen) -> Vec<Broken> {
-    let is_sqlite = seen.engine == "sqlite";
+    // Where nobody is told of shared locks, one that is not seen is no broken one.
+    let is_sqlite = seen.engine == "sqlite" && seen.sight != Sight::Openers;
     let has_lock = |pid: u32| seen.native.locks.iter().any(|lock| lock.who.pid == pid);
     let is_known = |pid: u32| seen.broken.iter().any(|broken| broken.pid == pid);
     let log = seen.files.iter().find(|file| file.role == "wal").map(|file| file.path.as_str());

@@ -29,12 +29,13 @@ mod tree;
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::platform::process::{self, ProcessHandle};
 use crate::platform::signals::{
     self, Arrival, Origin, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTSTP,
     SIGUSR1, SIGUSR2, Watch,
 };
 use crate::platform::spawn::{self, Change, Child, Launch};
-use crate::platform::{errors, host, process};
+use crate::platform::{errors, host};
 
 use tree::Family;
 
@@ -193,7 +194,7 @@ impl Tending<'_> {
         loop {
             let Some(arrival) = self.next() else { continue };
             if arrival.signal != SIGCHLD {
-                self.pass_on(arrival, &[self.pid]);
+                self.pass_on(arrival, &[Target { pid: self.pid, start: None }]);
                 continue;
             }
             match child.try_wait()? {
@@ -227,16 +228,16 @@ impl Tending<'_> {
             return has_children();
         };
         let me = std::process::id();
-        let left = family.members().into_iter().filter(|(pid, parent)| {
+        let left = family.members().into_iter().filter(|((pid, _), parent)| {
             // Who is not our child is reaped by a parent that is still there and counts.
             *parent != me || !process::try_reap(*pid)
         });
         Ok(left.count() > 0)
     }
 
-    fn descendants(&mut self) -> Vec<u32> {
+    fn descendants(&mut self) -> Vec<Target> {
         let members = self.family.as_mut().map(|family| family.members()).unwrap_or_default();
-        members.into_iter().map(|(pid, _)| pid).collect()
+        members.into_iter().map(|((pid, start), _)| Target { pid, start: Some(start) }).collect()
     }
 
     /// Returns the next signal, or `None` when a limit was reached and acted upon.
@@ -279,19 +280,19 @@ impl Tending<'_> {
 
     /// Signals the command and every descendant that can be named, stopped ones too.
     fn signal_all(&mut self, signal: i32) {
-        for pid in self.descendants() {
-            signals::send(pid, signal);
-            signals::send(pid, SIGCONT);
+        for process in self.descendants() {
+            process.signal(signal);
+            process.signal(SIGCONT);
         }
     }
 
-    fn pass_on(&mut self, arrival: Arrival, pids: &[u32]) {
+    fn pass_on(&mut self, arrival: Arrival, targets: &[Target]) {
         let Arrival { signal, origin } = arrival;
         let is_key = origin == Origin::Kernel && matches!(signal, SIGINT | SIGQUIT | SIGTSTP);
-        for &pid in pids {
-            if !is_key || !host::shares_process_group(pid) {
-                tracing::debug!(signal, pid, "forwarding a signal");
-                signals::send(pid, signal);
+        for target in targets {
+            if !is_key || !host::shares_process_group(target.pid) {
+                tracing::debug!(signal, pid = target.pid, "forwarding a signal");
+                target.signal(signal);
             } else if signal != SIGTSTP {
                 self.key = Some(signal);
             }
@@ -307,6 +308,25 @@ impl Tending<'_> {
         }
         if continued || host::in_foreground() {
             signals::send(self.pid, SIGCONT);
+        }
+    }
+}
+
+/// A process that gets a signal.
+struct Target {
+    pid: u32,
+    /// When it started; `None` for the command, whose number nobody else gets before it is reaped.
+    start: Option<u64>,
+}
+
+impl Target {
+    /// Signals the process, and no other one that has its number by now.
+    fn signal(&self, signal: i32) {
+        match self.start.map(|start| ProcessHandle::open_started(self.pid, start)) {
+            Some(Ok(Some(process))) => drop(process.signal(signal)),
+            Some(Ok(None)) => {}
+            // The kernel has no handles, or none is left.
+            None | Some(Err(_)) => drop(signals::send(self.pid, signal)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::platform::process::{self, ProcessStat};
 
 /// A process and when it started: a number alone may be used again.
-type Identity = (u32, u64);
+pub type Identity = (u32, u64);
 
 /// What is below this process, told apart from what was there before the command: a shell that
 /// becomes dbguard leaves it its background jobs and process substitutions.
@@ -32,7 +32,7 @@ impl Family {
 
     /// Returns the descendants that the command accounts for, each with its parent, children
     /// before grandchildren. A snapshot: what is started while it is taken is missing.
-    pub fn members(&mut self) -> Vec<(u32, u32)> {
+    pub fn members(&mut self) -> Vec<(Identity, u32)> {
         members(std::process::id(), &process::all(), &mut self.strangers)
     }
 }
@@ -43,7 +43,7 @@ fn members(
     root: u32,
     all: &[(u32, ProcessStat)],
     strangers: &mut HashSet<Identity>,
-) -> Vec<(u32, u32)> {
+) -> Vec<(Identity, u32)> {
     let mut children: HashMap<u32, Vec<Identity>> = HashMap::new();
     for (pid, stat) in all {
         children.entry(stat.parent).or_default().push((*pid, stat.start));
@@ -57,7 +57,7 @@ fn members(
             if strange {
                 strangers.insert(child);
             } else {
-                found.push((child.0, parent));
+                found.push((child, parent));
             }
             next.push((child.0, strange));
         }
@@ -75,7 +75,7 @@ mod tests {
     fn found(root: u32, parents: &[(u32, u32)], strangers: &mut HashSet<Identity>) -> Vec<u32> {
         let stat = |parent| ProcessStat { state: 'S', parent, start: 1 };
         let all: Vec<_> = parents.iter().map(|(pid, parent)| (*pid, stat(*parent))).collect();
-        let mut found: Vec<_> = members(root, &all, strangers).iter().map(|m| m.0).collect();
+        let mut found: Vec<_> = members(root, &all, strangers).iter().map(|m| m.0.0).collect();
         found.sort_unstable();
         found
     }

@@ -62,6 +62,8 @@ fn a_program_is_found_without_its_extension_and_a_script_is_run() {
     let scene = Scene::new();
     scene.run(&["exec", "a.db", "--", "cmd", "/C", "exit 6"]).is(6);
     fs::write(scene.path("job.cmd"), "@exit /b 8\r\n").expect("written");
+    // What lies beside the data is not taken for what runs scripts.
+    fs::write(scene.path("cmd.exe"), "no program").expect("written");
     let job = scene.path("job");
     scene.run(&["exec", "a.db", "--", job.to_str().expect("text")]).is(8);
     let evil = scene.run(&["exec", "a.db", "--", job.to_str().expect("text"), "a\" & calc"]);
@@ -146,6 +148,8 @@ fn a_write_transaction_of_sqlite_is_seen() {
     let locked = lock_byte(&file, 0x4000_0001);
     assert!(locked, "nobody else has it");
     scene.play(&["exec", "-n", "a.db"], &["exit", "0"]).is(75);
+    let seen = scene.info("a.db");
+    assert_eq!((&seen["native"]["state"], &seen["blocks"]), (&"held".into(), &"writers".into()));
 }
 
 fn lock_byte(file: &File, offset: u64) -> bool {

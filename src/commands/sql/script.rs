@@ -1,7 +1,7 @@
 //! Where the statements come from.
 
 use std::fs;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, ErrorKind, IsTerminal, Read};
 
 use crate::cli::sql_args::{Script, SqlRequest};
 use crate::error::Failure;
@@ -17,9 +17,11 @@ pub(super) fn read(request: &SqlRequest) -> Result<String, Failure> {
         Script::File(path) => {
             let name = path.display().to_string();
             let bytes = fs::read(path).map_err(|error| {
+                // Windows says that it may not be read.
+                let error = if path.is_dir() { ErrorKind::IsADirectory.into() } else { error };
                 let outcome = match error.kind() {
-                    io::ErrorKind::NotFound => Outcome::NoSuchFile,
-                    io::ErrorKind::PermissionDenied => Outcome::Permission,
+                    ErrorKind::NotFound => Outcome::NoSuchFile,
+                    ErrorKind::PermissionDenied => Outcome::Permission,
                     _ => Outcome::IoError,
                 };
                 Failure::new(outcome, format!("cannot read `{name}`")).caused_by(error)

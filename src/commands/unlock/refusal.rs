@@ -109,7 +109,7 @@ fn advice(obstacle: &Obstacle, typed: &str) -> String {
                                    leave .dbguard out"
             .to_owned(),
         Obstacle::Unproven(party) => {
-            format!("look at it, and if it is the one, type: kill {}", party.pid)
+            format!("look at it, and if it is the one, type: {} {}", host::KILL, party.pid)
         }
     }
 }

@@ -144,12 +144,16 @@ impl Replacement {
     /// Gives it the name.
     fn put(self, voice: &Voice) -> Result<Settled, Failure> {
         let Self { file, stage, target, replaces, directory } = self;
-        drop(file);
-        let put = fault("update-rename").and_then(|()| match replaces {
-            true => stage.replace(&target),
+        let put = match fault("update-rename") {
+            Ok(()) if replaces => stage.replace(&target),
             // Somebody who made the file meanwhile is not overwritten.
-            false => stage.place(&target),
-        });
+            Ok(()) => stage.place(&target),
+            Err(error) => {
+                drop(file);
+                drop(stage);
+                Err(error)
+            }
+        };
         put.map_err(|error| cannot_put(&target, error, voice))?;
         step("replaced");
         Ok(Settled { target, directory })

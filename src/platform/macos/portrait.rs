@@ -5,7 +5,7 @@
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::process;
@@ -40,7 +40,8 @@ pub fn portrait(pid: u32) -> Option<Portrait> {
         age: process::since(record.start),
         state: state_word(process::state_letter(&record)),
         terminal: record.terminal.and_then(terminal_name),
-        orphaned: record.parent == 1,
+        // Every program with a window is a child of process 1.
+        orphaned: record.parent == 1 && !is_app(executable.as_ref()),
         executable,
         other_namespace: Some(false),
         namespace_pids: vec![pid],
@@ -91,6 +92,12 @@ fn executable(pid: u32) -> Option<Executable> {
     let length = unsafe { libc::proc_pidpath(pid, path.as_mut_ptr().cast(), size) };
     let path = path.get(..usize::try_from(length).ok()?).filter(|path| !path.is_empty())?;
     Some(Executable { path: PathBuf::from(OsStr::from_bytes(path)), deleted: false })
+}
+
+/// Whether it lies in what Finder shows as one program.
+fn is_app(executable: Option<&Executable>) -> bool {
+    let mut parts = executable.into_iter().flat_map(|one| one.path.components());
+    parts.any(|part| Path::new(&part).extension().is_some_and(|end| end == "app"))
 }
 
 fn file_name(executable: &Executable) -> Option<String> {

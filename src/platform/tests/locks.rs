@@ -9,6 +9,7 @@ use std::thread;
 use super::{Idler, PROMISES, tools, until};
 use crate::platform::scratch::Scratch;
 use crate::platform::signals::{Shield, Sleeper};
+use crate::platform::sniff::keeps_others_out;
 use crate::platform::{
     errors, lock_exclusive, lock_shared, mark, share_lock, try_lock_exclusive, try_lock_shared,
     unlock,
@@ -186,4 +187,16 @@ fn who_is_kept_from_reading_is_told_so() {
     } else {
         assert_eq!(read.expect("everybody reads"), 4);
     }
+}
+
+#[test]
+fn a_file_that_is_open_as_usual_keeps_nobody_out() {
+    let scratch = Scratch::new("contract-lock-open");
+    std::fs::write(scratch.path(), b"content").expect("the scratch directory is writable");
+    let opened = scratch.open_writable();
+    for write in [false, true] {
+        assert!(!keeps_others_out(scratch.path(), write));
+        assert!(!keeps_others_out(&scratch.directory().join("missing"), write));
+    }
+    drop(opened);
 }

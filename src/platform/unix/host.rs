@@ -15,6 +15,12 @@ pub fn user() -> u32 {
     getuid().as_raw()
 }
 
+/// How a shell is told from whom a lock is taken for.
+pub const OWN_SHELL: &str = "--for-pid $$ means the shell that runs dbguard";
+
+/// What ends a process by its number.
+pub const KILL: &str = "kill";
+
 /// Who may read everything.
 pub const SEES_ALL: &str = "root";
 

@@ -23,7 +23,7 @@ use std::os::windows::fs::FileExt;
 
 use windows_sys::Win32::Foundation::{ERROR_HANDLE_EOF, ERROR_LOCK_VIOLATION};
 
-use super::users::users_of_file;
+use super::users::{sole_user, users_of_file};
 
 pub use crate::platform::answers::Conflict;
 
@@ -58,7 +58,7 @@ pub fn record_lock_conflict(
         Ok(_) => Ok(None),
         Err(error) => match error.raw_os_error().map(i32::cast_unsigned) {
             Some(ERROR_LOCK_VIOLATION) => {
-                let pid = sole_user(file);
+                let pid = sole_user(users_of_file(file));
                 let raw_pid = pid.and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0);
                 Ok(Some(Conflict { pid, raw_pid, write: true, start, length }))
             }
@@ -67,12 +67,4 @@ pub fn record_lock_conflict(
             _ => Err(error),
         },
     }
-}
-
-/// Returns the one process that has the file open besides this one, if there is just one.
-fn sole_user(file: &File) -> Option<u32> {
-    let me = std::process::id();
-    let users = users_of_file(file).ok()?;
-    let mut others = users.into_iter().filter(|pid| *pid != me);
-    others.next().filter(|_| others.next().is_none())
 }

@@ -8,12 +8,13 @@ use std::os::windows::io::{AsHandle, AsRawHandle};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, FILETIME};
+use windows_sys::Win32::Foundation::{ERROR_CANT_ACCESS_FILE, ERROR_MORE_DATA, FILETIME};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_READONLY,
-    FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
-    FILE_ID_INFO, FILE_READ_ATTRIBUTES, FILE_STANDARD_INFO, FILE_TYPE_DISK, FileIdInfo,
-    FileStandardInfo, GetFileInformationByHandle, GetFileInformationByHandleEx, GetFileType,
+    FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_TAG_INFO, FILE_FLAG_BACKUP_SEMANTICS,
+    FILE_FLAG_OPEN_REPARSE_POINT, FILE_ID_INFO, FILE_READ_ATTRIBUTES, FILE_STANDARD_INFO,
+    FILE_TYPE_DISK, FileAttributeTagInfo, FileIdInfo, FileStandardInfo, GetFileInformationByHandle,
+    GetFileInformationByHandleEx, GetFileType,
 };
 
 use super::host;
@@ -69,7 +70,8 @@ pub fn facts(file: impl AsHandle) -> io::Result<Facts> {
     // SAFETY: filled by the call.
     let about = unsafe { about.assume_init() };
     let has = |attribute: u32| about.dwFileAttributes & attribute != 0;
-    let (directory, link) = (has(FILE_ATTRIBUTE_DIRECTORY), has(FILE_ATTRIBUTE_REPARSE_POINT));
+    let directory = has(FILE_ATTRIBUTE_DIRECTORY);
+    let link = has(FILE_ATTRIBUTE_REPARSE_POINT) && stands_for_another(&file);
     Ok(Facts {
         id: FileId {
             device: u64::from(about.dwVolumeSerialNumber),
@@ -115,6 +117,16 @@ fn query<T>(file: &impl AsHandle, class: i32) -> Option<T> {
     (told != 0).then(|| unsafe { about.assume_init() })
 }
 
+/// The bit of a reparse point's tag that says so (`IsReparseTagNameSurrogate` in `ntifs.h`).
+const NAME_SURROGATE: u32 = 0x2000_0000;
+
+/// Whether a reparse point stands for another name. Others do not: what is in the cloud, compressed or
+/// stored once for many files is a file all the same.
+fn stands_for_another(file: &impl AsHandle) -> bool {
+    let about: Option<FILE_ATTRIBUTE_TAG_INFO> = query(file, FileAttributeTagInfo);
+    about.is_none_or(|about| about.ReparseTag & NAME_SURROGATE != 0)
+}
+
 /// Returns the number of a file where it is longer than 64 bits, as on ReFS.
 fn long_number(file: &impl AsHandle) -> Option<u64> {
     let about: FILE_ID_INFO = query(file, FileIdInfo)?;
@@ -144,16 +156,27 @@ pub(super) fn time(since: FILETIME) -> SystemTime {
 
 /// Returns the facts of the file a path names, following links.
 pub fn facts_at(path: &Path) -> io::Result<Facts> {
-    facts(open_to_ask(path, FILE_FLAG_BACKUP_SEMANTICS)?)
+    match open_to_ask(path) {
+        // It leads nowhere, as the programs of the Store do, which are started all the same.
+        Err(error) if error.raw_os_error() == Some(ERROR_CANT_ACCESS_FILE.cast_signed()) => {
+            facts_of_link(path)
+        }
+        opened => facts(opened?),
+    }
 }
 
 /// Returns the facts of the name itself: a symbolic link is not followed.
 pub fn facts_of_link(path: &Path) -> io::Result<Facts> {
-    facts(open_to_ask(path, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)?)
+    facts(open_with(path, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT)?)
 }
 
-/// Opens only to ask about the file: no share mode of anybody is in the way.
-fn open_to_ask(path: &Path, flags: u32) -> io::Result<File> {
+/// Opens a file only to ask about it, following links: no share mode of anybody is in the way, nor is
+/// anybody kept out.
+pub(super) fn open_to_ask(path: &Path) -> io::Result<File> {
+    open_with(path, FILE_FLAG_BACKUP_SEMANTICS)
+}
+
+fn open_with(path: &Path, flags: u32) -> io::Result<File> {
     let mut how = OpenOptions::new();
     how.access_mode(FILE_READ_ATTRIBUTES).share_mode(SHARE_ALL).custom_flags(flags);
     patiently(|| how.open(path))

@@ -1,12 +1,13 @@
 //! What kind of file system a path is on, and whether locks on it reach other machines.
 
-use std::os::windows::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Storage::FileSystem::{
     GetDiskFreeSpaceExW, GetDriveTypeW, GetVolumeInformationW, GetVolumePathNameW,
 };
 use windows_sys::Win32::System::WindowsProgramming::DRIVE_REMOTE;
+
+use super::spawn::wide;
 
 pub use crate::platform::answers::FileSystem;
 
@@ -26,10 +27,6 @@ pub fn of(path: &Path) -> Option<FileSystem> {
         mount_point,
         is_overlay: false,
     })
-}
-
-fn wide(path: &Path) -> Vec<u16> {
-    path.as_os_str().encode_wide().chain([0]).collect()
 }
 
 fn text(units: &[u16]) -> Option<String> {

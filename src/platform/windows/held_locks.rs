@@ -8,7 +8,7 @@ use std::io;
 
 use super::lock_table::{KernelLock, LockKind, LockMode};
 use super::sniff::keeps_others_out;
-use super::users::users_of;
+use super::users::{sole_user, users_of};
 
 pub use crate::platform::answers::{HeldLock, NamedFile, Whereabouts};
 
@@ -37,18 +37,18 @@ pub fn may_look_into(_pid: u32) -> bool {
 
 /// Returns what it means that nobody else may open a file.
 fn shut_out(place: usize, file: &NamedFile<'_>) -> HeldLock {
-    let holders: Vec<u32> = users_of(file.path).unwrap_or_default();
-    let whereabouts = if holders.is_empty() { Whereabouts::Unseen } else { Whereabouts::Here };
+    let holder = sole_user(users_of(file.path));
+    let whereabouts = if holder.is_none() { Whereabouts::Unseen } else { Whereabouts::Here };
     let lock = KernelLock {
         waiting: false,
         kind: LockKind::Open,
         mode: LockMode::Write,
-        raw_pid: holders.first().map_or(0, |pid| i64::from(*pid)),
+        raw_pid: holder.map_or(0, i64::from),
         device_major: 0,
         device_minor: 0,
         inode: file.id.map_or(0, |id| id.inode),
         start: 0,
         end: None,
     };
-    HeldLock { file: place, lock, holders, whereabouts }
+    HeldLock { file: place, lock, holders: holder.into_iter().collect(), whereabouts }
 }

@@ -73,6 +73,18 @@ pub fn user_name(user: u32) -> String {
     name.filter(|_| user == self::user()).unwrap_or_else(|| user.to_string())
 }
 
+/// Whether a shell of MSYS2 or Git Bash has started this.
+pub(super) fn is_below_msys() -> bool {
+    std::env::var_os("MSYSTEM").is_some()
+}
+
+/// How a shell is told from whom a lock is taken for.
+pub const OWN_SHELL: &str =
+    "the number is one that Windows knows: in Git Bash $$ is none, see the README";
+
+/// What ends a process by its number.
+pub const KILL: &str = "taskkill /F /PID";
+
 /// Who may read everything.
 pub const SEES_ALL: &str = "an administrator";
 

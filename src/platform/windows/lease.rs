@@ -19,7 +19,7 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::Storage::FileSystem::ReOpenFile;
 
 use super::nt::SHARE_ALL;
-use super::users::users_of_file;
+use super::users::is_ours_alone;
 
 /// A lease, held until it is dropped.
 #[derive(Debug)]
@@ -38,17 +38,12 @@ impl<'a> Lease<'a> {
         let shuts_out =
             [GENERIC_READ, GENERIC_WRITE].iter().all(|access| is_refused(file, *access));
         let lease = Self { file, shuts_out };
-        Ok((shuts_out || lease.is_used_by_us_alone()?).then_some(lease))
+        Ok((shuts_out || is_ours_alone(file)?).then_some(lease))
     }
 
     /// Whether nobody has the file open now.
     pub fn is_unbroken(&self) -> bool {
-        self.shuts_out || self.is_used_by_us_alone().unwrap_or(false)
-    }
-
-    fn is_used_by_us_alone(&self) -> io::Result<bool> {
-        let me = std::process::id();
-        Ok(users_of_file(self.file)?.into_iter().all(|pid| pid == me))
+        self.shuts_out || is_ours_alone(self.file).unwrap_or(false)
     }
 }
 

@@ -14,7 +14,8 @@ use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_INVALID_PARAMETER, FILETIME, UNICODE_STRING,
 };
 use windows_sys::Win32::System::Registry::{
-    HKEY_LOCAL_MACHINE, KEY_QUERY_VALUE, RRF_RT_REG_SZ, RegCloseKey, RegGetValueW, RegOpenKeyExW,
+    HKEY, HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, KEY_QUERY_VALUE, RRF_RT_REG_SZ, RegCloseKey,
+    RegGetValueW, RegOpenKeyExW,
 };
 use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 use windows_sys::Win32::System::Threading::{
@@ -22,7 +23,7 @@ use windows_sys::Win32::System::Threading::{
     PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE,
     QueryFullProcessImageNameW, TerminateProcess,
 };
-use windows_sys::core::w;
+use windows_sys::core::{PCWSTR, w};
 
 use super::file::time;
 use super::signals::{SIGKILL, SIGTERM};
@@ -33,7 +34,8 @@ use crate::platform::answers::state_word;
 
 pub use crate::platform::answers::ProcessStat;
 
-/// A command line longer than this is cut: it is only shown.
+/// A command line longer than this is cut, and of one much longer the program alone is told: it is
+/// only shown.
 const COMMAND_LINE_UNITS: usize = 4096;
 
 /// Opens a process to ask about it.
@@ -272,26 +274,34 @@ pub fn all() -> Vec<(u32, ProcessStat)> {
 /// Whether every process of this machine can be seen, so that one that is not there has ended.
 ///
 /// # Platforms
-/// Not where Linux is installed beside Windows (WSL): its processes have numbers of their own, they
-/// say the same host name, and they make locks on the drives of Windows.
+/// Not where Linux is installed beside Windows (WSL), nor where programs are that have numbers of
+/// their own for processes (Cygwin, MSYS2, and with it Git Bash): they say the same host name, and
+/// make locks on the drives of Windows.
 pub fn all_are_seen() -> bool {
-    // The services of its two kinds.
-    let services = [
+    // The services of WSL's two kinds, and what the installers of the others leave.
+    let of_machine = [
         w!("SYSTEM\\CurrentControlSet\\Services\\WslService"),
         w!("SYSTEM\\CurrentControlSet\\Services\\LxssManager"),
     ];
-    services.into_iter().all(|service| {
-        let mut key = std::ptr::null_mut();
-        // SAFETY: a constant name that ends with 0; the place for the key is ours.
-        let status =
-            unsafe { RegOpenKeyExW(HKEY_LOCAL_MACHINE, service, 0, KEY_QUERY_VALUE, &raw mut key) };
-        if status == 0 {
-            // SAFETY: opened above, used nowhere else.
-            unsafe { RegCloseKey(key) };
-        }
-        // One that may not be looked at is there.
-        status == ERROR_FILE_NOT_FOUND
-    })
+    let of_either = [w!("SOFTWARE\\Cygwin"), w!("SOFTWARE\\GitForWindows")];
+    !of_machine.into_iter().any(|key| is_in_registry(HKEY_LOCAL_MACHINE, key))
+        && !of_either.into_iter().any(|key| {
+            is_in_registry(HKEY_LOCAL_MACHINE, key) || is_in_registry(HKEY_CURRENT_USER, key)
+        })
+        // The others install nothing; their shells say so.
+        && !host::is_below_msys()
+}
+
+/// Whether there is a key; one that may not be looked at is there.
+fn is_in_registry(root: HKEY, name: PCWSTR) -> bool {
+    let mut key = std::ptr::null_mut();
+    // SAFETY: a constant name that ends with 0; the place for the key is ours.
+    let status = unsafe { RegOpenKeyExW(root, name, 0, KEY_QUERY_VALUE, &raw mut key) };
+    if status == 0 {
+        // SAFETY: opened above, used nowhere else.
+        unsafe { RegCloseKey(key) };
+    }
+    status != ERROR_FILE_NOT_FOUND
 }
 
 /// Returns how many threads this process has, `None` where that is not told.

@@ -2,8 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::windows::ffi::OsStrExt;
+use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+
+use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 
 /// The variable that names the command processor.
 pub const SHELL_VARIABLE: &str = "ComSpec";
@@ -95,6 +97,17 @@ pub(super) fn command_line(program: &Path, arguments: &[OsString]) -> io::Result
     }
     line.push(0);
     Ok(line)
+}
+
+/// Returns what runs batch files: that of the system, whatever lies in the working directory.
+pub(super) fn interpreter() -> io::Result<PathBuf> {
+    let mut buffer = [0_u16; 512];
+    // SAFETY: the buffer is as long as is said.
+    let length = unsafe { GetSystemDirectoryW(buffer.as_mut_ptr(), 512) };
+    match buffer.get(..length as usize).filter(|path| !path.is_empty()) {
+        Some(path) => Ok(PathBuf::from(OsString::from_wide(path)).join("cmd.exe")),
+        None => Err(io::Error::last_os_error()),
+    }
 }
 
 /// `cmd /e:ON /v:OFF /d /c "..."`, which is what Windows makes of a batch file anyway, but with

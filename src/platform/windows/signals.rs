@@ -126,7 +126,9 @@ unsafe extern "system" fn heard(event: u32) -> i32 {
         CTRL_C_EVENT => SIGINT,
         CTRL_BREAK_EVENT => SIGQUIT,
         CTRL_CLOSE_EVENT => SIGHUP,
-        CTRL_LOGOFF_EVENT | CTRL_SHUTDOWN_EVENT => SIGTERM,
+        // It reaches only services, whoever logs off, and ends none of them.
+        CTRL_LOGOFF_EVENT => return 1,
+        CTRL_SHUTDOWN_EVENT => SIGTERM,
         _ => return 0,
     };
     let is_heard = deliver(Arrival { signal, origin: Origin::Kernel });

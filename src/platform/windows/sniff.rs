@@ -7,7 +7,7 @@ use std::path::Path;
 
 use windows_sys::Win32::Foundation::{ERROR_SHARING_VIOLATION, GENERIC_READ, GENERIC_WRITE};
 
-use super::file::{facts, facts_at};
+use super::file::{facts, facts_at, open_to_ask};
 use super::names::is_of_file;
 use super::nt::SHARE_ALL;
 use super::users::is_ours_alone;
@@ -66,8 +66,8 @@ fn open(path: &Path, access: u32) -> io::Result<File> {
 pub fn keeps_others_out(path: &Path, write: bool) -> bool {
     let shut = Some(ERROR_SHARING_VIOLATION.cast_signed());
     let access = if write { GENERIC_WRITE } else { GENERIC_READ };
-    let may_be_open = || !write || !is_ours_alone(path);
+    let is_closed = || open_to_ask(path).and_then(|file| is_ours_alone(&file)).unwrap_or(false);
     path.is_file()
-        && may_be_open()
+        && !(write && is_closed())
         && open(path, access).is_err_and(|error| error.raw_os_error() == shut)
 }

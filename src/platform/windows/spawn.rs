@@ -82,15 +82,19 @@ impl Child {
         // Without a job, as where an older system allows only one, the command would outlive a
         // dbguard that is killed; whoever is next then waits for it (its claim names it).
         let job = Job::start().ok().filter(|job| job.admit(&process).is_ok());
-        // SAFETY: the handle is open.
-        if unsafe { ResumeThread(main_thread.as_raw_handle()) } == u32::MAX {
-            let error = io::Error::last_os_error();
-            // It has not run yet, and nothing is to be said about its end.
-            drop(process::terminate(&process, super::signals::SIGKILL));
+        let child = Self { pid, process: Arc::new(process), job };
+        let resumed = child.tell_of_its_end().and_then(|()| {
+            // SAFETY: the handle is open.
+            match unsafe { ResumeThread(main_thread.as_raw_handle()) } {
+                u32::MAX => Err(io::Error::last_os_error()),
+                _ => Ok(()),
+            }
+        });
+        if let Err(error) = resumed {
+            // It has not run yet.
+            drop(process::terminate(&child.process, super::signals::SIGKILL));
             return Err(error);
         }
-        let child = Self { pid, process: Arc::new(process), job };
-        child.tell_of_its_end()?;
         Ok(child)
     }
 
@@ -193,14 +197,16 @@ fn create(launch: &Launch<'_>) -> io::Result<(OwnedHandle, OwnedHandle, u32)> {
         hStdError: streams.handles[2],
         ..Default::default()
     };
-    let file = if programs::is_batch(launch.program) { None } else { Some(wide(launch.program)) };
-    let file = file.as_ref().map_or(ptr::null(), |file| file.as_ptr());
+    let file = match programs::is_batch(launch.program) {
+        true => wide(&programs::interpreter()?),
+        false => wide(launch.program),
+    };
     let mut made = PROCESS_INFORMATION::default();
     // SAFETY: the strings end with 0 and outlive the call, as do both structures; the command line
     // may be written to.
     let created = unsafe {
         CreateProcessW(
-            file,
+            file.as_ptr(),
             line.as_mut_ptr(),
             ptr::null(),
             ptr::null(),

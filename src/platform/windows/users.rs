@@ -4,11 +4,9 @@
 //! within microseconds. Where it does not know the question, the Restart Manager is asked, which
 //! installers use; it is a library of its own, loaded only then.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::windows::ffi::OsStrExt;
-use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsHandle, AsRawHandle};
 use std::path::Path;
 
@@ -16,13 +14,13 @@ use windows_sys::Wdk::Storage::FileSystem::{
     FileProcessIdsUsingFileInformation, NtQueryInformationFile,
 };
 use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, ERROR_SUCCESS, STATUS_INFO_LENGTH_MISMATCH};
-use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_BACKUP_SEMANTICS, FILE_READ_ATTRIBUTES};
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 use windows_sys::Win32::System::RestartManager::{
     CCH_RM_SESSION_KEY, RM_PROCESS_INFO, RM_UNIQUE_PROCESS,
 };
 
-use super::nt::{self, SHARE_ALL};
+use super::file::open_to_ask;
+use super::nt;
 use super::restart_manager::RestartManager;
 
 /// More users than this of one file are not listed.
@@ -33,7 +31,7 @@ const MOST: usize = 8192;
 /// # Errors
 /// There is no such file, or the system does not tell.
 pub(super) fn users_of(path: &Path) -> io::Result<Vec<u32>> {
-    let users = match users_of_file(&open(path)?) {
+    let users = match users_of_file(&open_to_ask(path)?) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => managed_users(path),
         asked => asked,
     };
@@ -41,19 +39,18 @@ pub(super) fn users_of(path: &Path) -> io::Result<Vec<u32>> {
     Ok(users?.into_iter().filter(|pid| *pid != me).collect())
 }
 
-/// Whether the file system says that nobody but this process has the file at a path open.
-pub(super) fn is_ours_alone(path: &Path) -> bool {
+/// Whether the file system says that nobody but this process has an open file open.
+pub(super) fn is_ours_alone(file: &impl AsHandle) -> io::Result<bool> {
     let me = std::process::id();
-    let users = open(path).and_then(|file| users_of_file(&file));
-    users.is_ok_and(|users| users.iter().all(|pid| *pid == me))
+    Ok(users_of_file(file)?.into_iter().all(|pid| pid == me))
 }
 
-/// Opens a file to ask about it: nobody is kept out by that, and it is not kept out itself.
-fn open(path: &Path) -> io::Result<File> {
-    let mut how = OpenOptions::new();
-    let flags = FILE_FLAG_BACKUP_SEMANTICS;
-    how.access_mode(FILE_READ_ATTRIBUTES).share_mode(SHARE_ALL).custom_flags(flags);
-    how.open(path)
+/// Returns the one process that has a file open besides this one. If there are several, nothing tells
+/// which of them keeps others out.
+pub(super) fn sole_user(users: io::Result<Vec<u32>>) -> Option<u32> {
+    let me = std::process::id();
+    let mut others = users.ok()?.into_iter().filter(|pid| *pid != me);
+    others.next().filter(|_| others.next().is_none())
 }
 
 /// Returns the processes that have an open file open, this one included.
