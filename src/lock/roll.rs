@@ -94,7 +94,7 @@ impl Roll {
         self.levels
             .values()
             .flat_map(|level| level.known.values())
-            .filter(|one| one.is_open())
+            .filter(|one| one.file.is_some())
             .count()
     }
 
@@ -144,6 +144,13 @@ impl Roll {
         let is_told = |one: &Claimant| one.key.is_some() || !self.keyed.contains(&one.id);
         roster.claimants.retain(is_told);
         roster.left.retain(is_told);
+        // Where a claim cannot be moved it is two files for a moment: the later one counts.
+        for claimants in [&mut roster.claimants, &mut roster.left] {
+            let mut told = HashSet::new();
+            claimants.reverse();
+            claimants.retain(|one| told.insert((one.key.clone(), one.id.clone())));
+            claimants.reverse();
+        }
         let whole = self.levels.get(&None).into_iter().flat_map(|level| level.known.values());
         let whole: HashSet<&str> = whole.map(|known| known.claimant.id.as_str()).collect();
         self.keyed.retain(|id| whole.contains(id.as_str()));
@@ -206,12 +213,6 @@ struct Known {
     claimant: Claimant,
 }
 
-impl Known {
-    fn is_open(&self) -> bool {
-        self.file.is_some()
-    }
-}
-
 impl Level {
     /// Whether nobody had a claim at the last look, and nobody can have made one since.
     fn is_as_left(&self, now: [Option<Stamp>; 2]) -> bool {
@@ -248,7 +249,7 @@ impl Level {
             !seen.contains(file) && !is_locked
         };
         let gone: Vec<Known> = self.known.extract_if(is_gone).map(|(_, known)| known).collect();
-        let closed = gone.iter().filter(|known| known.is_open()).count();
+        let closed = gone.iter().filter(|known| known.file.is_some()).count();
         self.left.extend(gone.into_iter().map(|known| {
             // A claim tells to the end whether it was granted.
             let record = known.file.map(|file| file.record());

@@ -14,7 +14,9 @@ use super::native_look::{Busy, look, recognise_directory};
 use super::symptoms::{confirm, grouped, half_locked, lockless, pinned};
 use crate::error::Party;
 use crate::escape::escaped;
-use crate::info::{self, FileSystem, NativeLock, NativeState, Opener, Seen, SideFile, Sight};
+use crate::info::{
+    self, FileSystem, Native, NativeLock, NativeState, Opener, Seen, SideFile, Sight,
+};
 use crate::lock::{Resource, rfc3339};
 use crate::native::decode::{Blocks, Family, Place, Span, decode, shut};
 use crate::native::description::describe;
@@ -26,6 +28,9 @@ use crate::platform::lock_table::{LockKind, LockMode};
 use crate::platform::portrait::{Portrait, ancestry, portrait};
 use crate::platform::sniff::{Sniffed, open_unnoticed};
 use crate::platform::{errors, file_system, host, openers, sniff};
+
+/// How often a database is looked at that seems to be left.
+const LOOKS: u32 = 3;
 
 /// More processes than this are not described; the rest still counts.
 const MOST_DESCRIBED: usize = 64;
@@ -77,15 +82,14 @@ pub fn survey(resource: &Resource, shown: &str, wish: Wish<'_>) -> Seen {
         key: wish.key.map(str::to_owned),
         ..Seen::default()
     };
-    let files = files(engine, path);
-    native(engine, &files, &mut seen);
-    unlisted(engine, path, &mut seen);
-    // Who keeps it from being read is seen.
-    let error = error.filter(|error| !errors::is_shut_out(error) || seen.native.locks.is_empty());
-    if let Some(error) = error {
-        cannot_tell(&mut seen, &format!("it may not be looked into: {error}"));
+    // What seems to be left may be somebody's who came between the look at the locks and this one.
+    for _ in 0..LOOKS {
+        locks_and_files(engine, path, error.as_ref(), &mut seen);
+        let is_left = seen.files.iter().any(|file| file.recovery.is_some());
+        if !is_left || seen.native.state != NativeState::Free {
+            break;
+        }
     }
-    seen.files = side_files(engine, path, &seen);
     if wish.openers {
         let beside = beside(engine, path).into_iter().map(|(_, path)| path);
         let files: Vec<PathBuf> = std::iter::once(path.clone()).chain(beside).collect();
@@ -97,6 +101,19 @@ pub fn survey(resource: &Resource, shown: &str, wish: Wish<'_>) -> Seen {
     seen.blocks = blocks(&seen);
     seen.hints = info::hints(&seen);
     seen
+}
+
+/// Fills in the locks of the engine and what lies beside the database.
+fn locks_and_files(engine: Engine, path: &Path, error: Option<&io::Error>, seen: &mut Seen) {
+    seen.native = Native::default();
+    native(engine, &files(engine, path), seen);
+    unlisted(engine, path, seen);
+    // Who keeps it from being read is seen.
+    let is_told = |error: &&io::Error| !errors::is_shut_out(error) || seen.native.locks.is_empty();
+    if let Some(error) = error.filter(is_told) {
+        cannot_tell(seen, &format!("it may not be looked into: {error}"));
+    }
+    seen.files = side_files(engine, path, seen);
 }
 
 /// Returns how the database is typed at a shell; `shown` is for eyes and may have escapes.

@@ -174,6 +174,11 @@ pub fn shows_locks() -> bool {
     cfg!(unix)
 }
 
+/// Puts into double quotes what is to be typed where that is so.
+pub fn typed_here(text: &str) -> String {
+    text.replace('\'', if cfg!(windows) { "\"" } else { "'" })
+}
+
 /// Leaves of what is told of commands what is told here: Windows calls programs by the names of
 /// their files, and Wine tells no arguments. `commands` are those that the text may name.
 pub fn as_told_here(text: &str, commands: &[&str]) -> String {

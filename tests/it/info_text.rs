@@ -1,7 +1,7 @@
 //! The whole text of `dbguard info` in recorded states, with what differs from run to run masked.
 
 use crate::info_crew::{
-    CONNECT, Client, as_told_here, have_foreign_duckdb, info, shows_locks, told,
+    CONNECT, Client, as_told_here, have_foreign_duckdb, info, shows_locks, told, typed_here,
 };
 use crate::process::until;
 use crate::scene::{Scene, have};
@@ -83,6 +83,7 @@ fn text(scene: &Scene, words: &[&str]) -> String {
 
 #[track_caller]
 fn assert_text(found: &str, expected: &str) {
+    let expected = typed_here(expected);
     assert!(found == expected.trim_end(), "--- found\n{found}\n--- expected\n{expected}");
 }
 

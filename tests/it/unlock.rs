@@ -73,11 +73,11 @@ fn without_a_terminal_and_without_yes_everybody_is_shown_and_nobody_is_ended() {
     let (dbguard, command) = hold(&scene, &[], POLITE);
     let ended = unlock(&scene, &["a.db"]).run().expect(64).answers("");
     // Windows does not say whose processes others are, and Wine not what they were given.
+    let line = format!("sh -c {} ", POLITE.split(' ').next().expect("a word"));
+    let user = if is_root() { "user root" } else { "user " };
     let (of_command, of_dbguard, user) = match cfg!(windows) {
         true => ("", "", ""),
-        false => {
-            ("sh -c echo ", "dbguard exec a.db", if is_root() { "user root" } else { "user " })
-        }
+        false => (line.as_str(), "dbguard exec a.db", user),
     };
     let ended = ended
         .says(&format!("This ENDS process {command} ({of_command}"))

@@ -23,7 +23,9 @@ impl Watcher {
     #[track_caller]
     pub fn of(scene: &Scene, words: &[&str], file: &str) -> Self {
         let process = watch(scene, words).spawn();
-        let mut watcher = Self { process, path: scene.path(file) };
+        // With this system's separators.
+        let path = scene.path(file).components().collect();
+        let mut watcher = Self { process, path };
         watcher.until("watching", |_| true);
         watcher
     }
