@@ -138,3 +138,20 @@ fn checked(status: u32) -> io::Result<()> {
         code => Err(io::Error::from_raw_os_error(code.cast_signed())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::sole_user;
+
+    #[test]
+    fn of_several_users_nobody_is_named() {
+        let me = std::process::id();
+        assert_eq!(sole_user(Ok(vec![me, 4])), Some(4));
+        assert_eq!(sole_user(Ok(vec![4])), Some(4));
+        assert_eq!(sole_user(Ok(vec![4, me, 8])), None);
+        assert_eq!(sole_user(Ok(vec![me])), None);
+        assert_eq!(sole_user(Err(io::ErrorKind::Unsupported.into())), None);
+    }
+}
