@@ -174,9 +174,13 @@ pub fn shows_locks() -> bool {
     cfg!(unix)
 }
 
-/// Puts into double quotes what is to be typed where that is so.
+/// Puts into double quotes what is to be typed where that is so: what stands after a blank.
 pub fn typed_here(text: &str) -> String {
-    text.replace('\'', if cfg!(windows) { "\"" } else { "'" })
+    let quoted = |line: &str| match line.split_once(" '").filter(|_| cfg!(windows)) {
+        Some((before, quoted)) => format!("{before} \"{}", quoted.replace('\'', "\"")),
+        None => line.to_owned(),
+    };
+    text.split('\n').map(quoted).collect::<Vec<_>>().join("\n")
 }
 
 /// Leaves of what is told of commands what is told here: Windows calls programs by the names of
