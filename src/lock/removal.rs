@@ -88,7 +88,7 @@ pub(super) fn retired(container: &Dir, name: &str, place: &LockDir) -> io::Resul
         drop(container.rename_to_free(OsStr::new(&trash), OsStr::new(name)));
         return kept("somebody opened its lock");
     }
-    emptied(place)?;
+    emptied(place, &["ticket", "fence", "lock"])?;
     drop(lease);
     container.remove_child(&trash)?;
     Ok(Fate::Removed)
@@ -104,7 +104,7 @@ pub(super) fn buried(state: &Dir, trash: &str, place: &LockDir) -> io::Result<Fa
         return Ok(Fate::Kept("somebody has its lock".to_owned()));
     }
     match Lease::take(&lock) {
-        Ok(Some(_lease)) => emptied(place)?,
+        Ok(Some(_lease)) => emptied(place, &["ticket", "fence", "lock"])?,
         Ok(None) => return Ok(Fate::Kept("somebody has its lock open".to_owned())),
         Err(error) => return Err(error),
     }
@@ -112,21 +112,28 @@ pub(super) fn buried(state: &Dir, trash: &str, place: &LockDir) -> io::Result<Fa
     Ok(Fate::Removed)
 }
 
-/// Removes a directory without a lock: nobody can be in it.
+/// Removes a directory without a lock: nobody is in it. Somebody may be making a lock in it at this
+/// moment, so that one and its numbers are not touched; then it is not empty, and stays.
 fn discarded(container: &Dir, name: &str, place: &LockDir) -> io::Result<Fate> {
-    emptied(place)?;
-    container.remove_child(name)?;
-    Ok(Fate::Removed)
+    step("clean-lockless");
+    let removed = emptied(place, &[]).and_then(|()| container.remove_child(name));
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            Ok(Fate::Kept(String::new()))
+        }
+        removed => removed.map(|()| Fate::Removed),
+    }
 }
 
-/// Removes everything of ours by name, `lock` last of the files. What is not empty stays.
-fn emptied(place: &LockDir) -> io::Result<()> {
+/// Removes everything of ours by name: counts, and then these files. What is not empty stays.
+fn emptied(place: &LockDir, files: &[&str]) -> io::Result<()> {
     let mut counts: Vec<String> = names_in(&place.root.child_to_list(".")?)?
         .into_iter()
         .map(|(name, _)| name)
         .filter(|name| stats::is_ours(name))
         .collect();
-    counts.extend([lease::ENDED, "ticket", "fence", "lock"].map(str::to_owned));
+    counts.push(lease::ENDED.to_owned());
+    counts.extend(files.iter().map(|file| (*file).to_owned()));
     for file in &counts {
         fault("clean-file")?;
         missing_is_fine(place.root.remove(file))?;

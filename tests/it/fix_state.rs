@@ -7,9 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::fix_crew::{assert_done, fix, fixed};
 use crate::process::until;
-#[cfg(target_os = "linux")]
-use crate::scene::have_hooks;
-use crate::scene::{Scene, is_wine};
+use crate::scene::{Scene, have_hooks, is_wine};
 use crate::system::set_modified;
 
 /// Makes everything in a directory look as if it had been used so long ago.
@@ -208,6 +206,26 @@ fn a_removal_that_is_cut_short_is_finished_by_the_next() {
         fix(&scene, &[]).run().expect(0);
         assert!(!scene.path(".dbguard").exists(), "{fault}: {}", scene.describe());
     }
+}
+
+/// Whoever makes a lock where there was just none keeps it: it was taken away with the directory.
+#[test]
+fn a_lock_that_is_made_meanwhile_stays() {
+    if !have_hooks() {
+        return;
+    }
+    let scene = Scene::new();
+    scene.make_state("gone.db");
+    fs::remove_file(scene.state("gone.db", "lock")).expect("it is there");
+    age(&scene.path(".dbguard"), DAYS);
+    let at = ("DBGUARD_TEST_STOP_AT", "clean-lockless");
+    let mut cleaner = fix(&scene, &[]).env(at.0, at.1).spawn();
+    cleaner.until_stopped();
+    let holder = scene.hold(["gone.db"]);
+    cleaner.resume();
+    cleaner.wait().expect(0);
+    assert!(scene.state("gone.db", "lock").exists(), "{}", scene.describe());
+    assert_eq!(holder.end().code, Some(0));
 }
 
 /// Many who take turns on names that have no file while several clean up beside them: no turn is
