@@ -184,11 +184,18 @@ impl Scene {
         process
     }
 
-    /// Starts a contender for `resource` and returns once its claim is in the queue.
+    /// Starts a contender for `resource` and returns once its claim is in the queue and locked, which
+    /// it is before anything is written into it.
     pub fn queue_up(&self, resource: &str, options: &[&str]) -> Contender {
         let before = self.queue(resource);
         let mut waiter = self.contend(options.iter().copied().chain([resource]));
-        waiter.process.until("queued", || !self.queue(resource).is_subset(&before));
+        let queue = self.state(resource, "queue");
+        let is_written = |name: String| {
+            let claim = fs::metadata(queue.join(&name));
+            !before.contains(&name) && claim.is_ok_and(|claim| claim.len() > 0)
+        };
+        let is_queued = || self.queue(resource).into_iter().any(is_written);
+        waiter.process.until("queued", is_queued);
         waiter
     }
 
