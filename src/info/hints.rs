@@ -340,8 +340,10 @@ fn number(party: &Party) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::MAIN_SEPARATOR;
+
     use super::super::seen::{Broken, FileSystem, NativeLock, Pinned, Seen};
-    use super::{hints, quoted, typed};
+    use super::{hints, typed};
     use crate::error::Party;
     use crate::native::decode::Blocks;
 
@@ -415,10 +417,14 @@ mod tests {
 
     #[test]
     fn what_is_to_be_typed_can_be_typed() {
-        let blanks = quoted("a b.db");
+        let (blanks, quote) = match MAIN_SEPARATOR {
+            '\\' => ("\"a b.db\"", "\"it's\""),
+            _ => ("'a b.db'", r"'it'\''s'"),
+        };
         for (path, word) in [
             ("a.db", "a.db"),
-            ("a b.db", blanks.as_str()),
+            ("a b.db", blanks),
+            ("it's", quote),
             ("-n", "./-n"),
             ("a\u{1b}'", r"$'a\033\''"),
         ] {

@@ -16,6 +16,9 @@ use crate::platform::lease::Lease;
 use crate::platform::step::{fault, step};
 use crate::platform::{Dir, errors, host, try_lock_exclusive, unlock};
 
+/// The lock and its numbers, `lock` last.
+const LOCK_FILES: [&str; 3] = ["ticket", "fence", "lock"];
+
 /// How the name of a directory begins that is being removed.
 pub(super) const TRASH: &str = ".trash-";
 
@@ -37,8 +40,7 @@ pub(super) fn empty(place: &LockDir) -> Result<(), &'static str> {
     let is_known = |(name, is_dir): &(String, bool)| match is_dir {
         true => matches!(name.as_str(), "queue" | "held" | "keys"),
         false => {
-            matches!(name.as_str(), "lock" | "ticket" | "fence" | lease::ENDED)
-                || stats::is_ours(name)
+            LOCK_FILES.contains(&name.as_str()) || name == lease::ENDED || stats::is_ours(name)
         }
     };
     if !names.iter().all(is_known) {
@@ -88,7 +90,7 @@ pub(super) fn retired(container: &Dir, name: &str, place: &LockDir) -> io::Resul
         drop(container.rename_to_free(OsStr::new(&trash), OsStr::new(name)));
         return kept("somebody opened its lock");
     }
-    emptied(place, &["ticket", "fence", "lock"])?;
+    emptied(place, &LOCK_FILES)?;
     drop(lease);
     container.remove_child(&trash)?;
     Ok(Fate::Removed)
@@ -104,7 +106,7 @@ pub(super) fn buried(state: &Dir, trash: &str, place: &LockDir) -> io::Result<Fa
         return Ok(Fate::Kept("somebody has its lock".to_owned()));
     }
     match Lease::take(&lock) {
-        Ok(Some(_lease)) => emptied(place, &["ticket", "fence", "lock"])?,
+        Ok(Some(_lease)) => emptied(place, &LOCK_FILES)?,
         Ok(None) => return Ok(Fate::Kept("somebody has its lock open".to_owned())),
         Err(error) => return Err(error),
     }
@@ -133,8 +135,7 @@ fn emptied(place: &LockDir, files: &[&str]) -> io::Result<()> {
         .filter(|name| stats::is_ours(name))
         .collect();
     counts.push(lease::ENDED.to_owned());
-    counts.extend(files.iter().map(|file| (*file).to_owned()));
-    for file in &counts {
+    for file in counts.iter().map(String::as_str).chain(files.iter().copied()) {
         fault("clean-file")?;
         missing_is_fine(place.root.remove(file))?;
         step("clean-file");

@@ -56,8 +56,9 @@ mod tests {
     fn readers_share_and_writers_do_not() {
         for (want, write) in [(Want::Shared, false), (Want::Exclusive, true)] {
             let asked = questions(Engine::DuckDb, Path::new("/d/a.duckdb"), want);
-            assert_eq!(asked[0].ask, Ask::Record { write, start: 0, length: 0 });
-            assert_eq!(asked.get(1).map(|next| next.ask), write.then_some(Ask::Open { write }));
+            let asked: Vec<Ask> = asked.into_iter().map(|question| question.ask).collect();
+            let expected = [Ask::Record { write, start: 0, length: 0 }, Ask::Open { write }];
+            assert_eq!(asked, expected[..if write { 2 } else { 1 }]);
         }
     }
 }

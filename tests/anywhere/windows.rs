@@ -3,9 +3,9 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::windows::fs::OpenOptionsExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use crate::scene::Scene;
+use crate::scene::{Holder, Scene};
 use crate::skipping::{skip, wine_lacks};
 
 #[test]
@@ -86,24 +86,11 @@ fn a_file_that_nobody_else_may_open_is_busy() {
 }
 
 /// Opens a database in DuckDB's own shell, which has it open until the value goes.
-fn duckdb(scene: &Scene, words: &[&str]) -> Opened {
+fn duckdb(scene: &Scene, words: &[&str]) -> Holder {
     let mut shell = Command::new("duckdb");
-    shell.args(words).args(["a.duckdb", "-cmd", "SELECT 'it is ' || 'open'"]);
-    shell.current_dir(scene.directory()).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut shell = shell.spawn().expect("the shell starts");
-    let output = BufReader::new(shell.stdout.take().expect("a pipe"));
-    let told = output.lines().map_while(Result::ok).find(|line| line.contains("it is open"));
-    assert!(told.is_some(), "the shell could not open it");
-    Opened(shell)
-}
-
-struct Opened(Child);
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    shell.args(["-list", "-noheader"]).args(words).args(["a.duckdb", "-cmd", "SELECT 'held'"]);
+    shell.current_dir(scene.directory());
+    Scene::started(shell)
 }
 
 /// DuckDB locks nothing on Windows: it says how others may open the file.

@@ -103,6 +103,7 @@ fn what_somebody_keeps_shut_is_tried_for_a_second_and_then_named() {
     assert!(done.errors.contains("keeps it from being opened"), "{done:?}");
     // One that lets go meanwhile is not noticed.
     let waiter = scene.start(&["exec", "-n", "a.db"], &["exit", "5"]);
+    // Nothing tells that it has met the shut file: it makes nothing and says nothing while it tries.
     std::thread::sleep(std::time::Duration::from_millis(200));
     drop(shut);
     let done = crate::scene::Done::of(waiter.wait_with_output().expect("it ends"));

@@ -11,6 +11,9 @@ use crate::process::{Process, handle_while, lives, process_state, signal_while, 
 use crate::scene::{Scene, have_hooks};
 use crate::system::{Signal, children};
 
+/// A time limit that is soon up, and not before a command has started, which takes long under Wine.
+const SOON: &str = if cfg!(windows) { "15" } else { "0.3" };
+
 #[test]
 fn a_lock_whose_time_is_up_is_free_and_everybody_hears_why() {
     let scene = Scene::new();
@@ -48,8 +51,7 @@ fn a_step_that_outlives_the_lock_is_ended_before_anybody_gets_it() {
 #[test]
 fn a_step_that_takes_no_notice_is_killed() {
     let scene = Scene::new();
-    // It has to begin before the time is up.
-    let lease = Lease::take(&scene, &["--ttl", if cfg!(windows) { "15" } else { "0.3" }, "a.db"]);
+    let lease = Lease::take(&scene, &["--ttl", SOON, "a.db"]);
     let script = "trap '' TERM; while :; do sleep 0.02; done";
     let words =
         ["exec", "--kill-after", "0.1", "--status-file", "s", "a.db", "--", "sh", "-c", script];
@@ -63,8 +65,7 @@ fn a_step_that_takes_no_notice_is_killed() {
 fn an_update_that_outlives_the_lock_changes_nothing() {
     let scene = Scene::new();
     scene.file("a.db", "old\n");
-    // It has to begin before the time is up.
-    let lease = Lease::take(&scene, &["--ttl", if cfg!(windows) { "15" } else { "0.3" }, "a.db"]);
+    let lease = Lease::take(&scene, &["--ttl", SOON, "a.db"]);
     let command = ["update", "a.db", "--", "sh", "-c", "echo new; while :; do sleep 0.02; done"];
     lease.step(command).run().expect(76).says("expired");
     assert_eq!(scene.read("a.db"), "old\n");

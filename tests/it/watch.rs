@@ -25,9 +25,10 @@ fn a_wait_a_grant_and_a_release_are_told_of_the_right_process() {
     let pid = holder.process.pid();
     let acquired = watcher.until_of("acquired", pid);
     assert_eq!(acquired["mode"], "exclusive");
-    // Seen early, it has no command yet.
     let child = &acquired["child_pid"];
-    assert!(child.is_null() || *child == holder.command_pid(), "{acquired}");
+    // Processes are made slowly under Wine: seen early, it has no command yet.
+    let is_early = is_wine() && child.is_null();
+    assert!(is_early || *child == holder.command_pid(), "{acquired}");
     assert_eq!((&acquired["initial"], &acquired["schema"]), (&false.into(), &1.into()));
     assert_eq!((&acquired["label"], &acquired["via"]), (&"nightly".into(), &"claim".into()));
     assert_eq!(acquired["key"], Value::Null);

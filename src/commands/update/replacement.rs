@@ -148,12 +148,10 @@ impl Replacement {
             Ok(()) if replaces => stage.replace(&target),
             // Somebody who made the file meanwhile is not overwritten.
             Ok(()) => stage.place(&target),
-            Err(error) => {
-                drop(file);
-                drop(stage);
-                Err(error)
-            }
+            Err(error) => Err(error),
         };
+        // Before what is left of the stage: a directory stays where a file in it is open.
+        drop(file);
         put.map_err(|error| cannot_put(&target, error, voice))?;
         step("replaced");
         Ok(Settled { target, directory })

@@ -279,17 +279,16 @@ pub fn all() -> Vec<(u32, ProcessStat)> {
 /// make locks on the drives of Windows.
 pub fn all_are_seen() -> bool {
     // The services of WSL's two kinds, and what the installers of the others leave.
-    let of_machine = [
-        w!("SYSTEM\\CurrentControlSet\\Services\\WslService"),
-        w!("SYSTEM\\CurrentControlSet\\Services\\LxssManager"),
+    let marks = [
+        (HKEY_LOCAL_MACHINE, w!("SYSTEM\\CurrentControlSet\\Services\\WslService")),
+        (HKEY_LOCAL_MACHINE, w!("SYSTEM\\CurrentControlSet\\Services\\LxssManager")),
+        (HKEY_LOCAL_MACHINE, w!("SOFTWARE\\Cygwin")),
+        (HKEY_CURRENT_USER, w!("SOFTWARE\\Cygwin")),
+        (HKEY_LOCAL_MACHINE, w!("SOFTWARE\\GitForWindows")),
+        (HKEY_CURRENT_USER, w!("SOFTWARE\\GitForWindows")),
     ];
-    let of_either = [w!("SOFTWARE\\Cygwin"), w!("SOFTWARE\\GitForWindows")];
-    !of_machine.into_iter().any(|key| is_in_registry(HKEY_LOCAL_MACHINE, key))
-        && !of_either.into_iter().any(|key| {
-            is_in_registry(HKEY_LOCAL_MACHINE, key) || is_in_registry(HKEY_CURRENT_USER, key)
-        })
-        // The others install nothing; their shells say so.
-        && !host::is_below_msys()
+    // MSYS2 installs nothing; its shells say so.
+    !marks.into_iter().any(|(root, key)| is_in_registry(root, key)) && !host::is_below_msys()
 }
 
 /// Whether there is a key; one that may not be looked at is there.
