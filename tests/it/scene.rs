@@ -59,13 +59,18 @@ impl Scene {
     /// Returns a scene with an empty working directory.
     pub fn new() -> Self {
         static SCENES: AtomicUsize = AtomicUsize::new(0);
-        let number = SCENES.fetch_add(1, Ordering::Relaxed);
-        let name = format!("dbguard-it-{}-{number}", std::process::id());
         // In the form in which dbguard tells paths.
         let base =
             dbguard::platform::canonical(&std::env::temp_dir()).expect("the temp dir exists");
-        let root = base.join(name);
-        fs::create_dir(&root).expect("the scene's name is free");
+        let root = loop {
+            let number = SCENES.fetch_add(1, Ordering::Relaxed);
+            let root = base.join(format!("dbguard-it-{}-{number}", std::process::id()));
+            match fs::create_dir(&root) {
+                // Left by a run that was killed, of a process of this number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => break made.map(|()| root).expect("the temp dir is writable"),
+            }
+        };
         for part in ["work", "out", "home"] {
             fs::create_dir(root.join(part)).expect("the scene is ours");
         }

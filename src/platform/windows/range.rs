@@ -3,8 +3,9 @@
 //! The lock that counts is always asked for without waiting, on the file that is to keep it; so no
 //! wait that was given up can be granted later, and nothing has to be taken back. In between the
 //! thread sleeps, alertably, until a second handle of the file is granted the same lock, which is
-//! let go at once, or for a pause that grows. The second handle only makes the waking prompt:
-//! where the kernel cannot wait for a lock in the background (Wine), the pauses do.
+//! let go at once, or for a pause that grows. The second handle only makes the waking prompt, and
+//! allows for long pauses: where the kernel cannot wait for a lock in the background (Wine), they
+//! stay short.
 
 use std::fs::File;
 use std::io;
@@ -28,7 +29,13 @@ use super::wait::{Woken, sleep_until};
 
 /// The pause between two tries begins here and doubles.
 const SHORTEST: Duration = Duration::from_millis(1);
-const LONGEST: Duration = Duration::from_millis(20);
+
+/// Where it ends if the kernel tells when to try again. A grant that it does not tell of is met then.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Where it ends if only trying tells. Hundreds of waiters do it without keeping Wine's one server
+/// busy.
+const LONGEST_UNTOLD: Duration = Duration::from_millis(100);
 
 /// Which bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +108,9 @@ pub(super) fn lock(file: &File, range: Range, mode: Mode) -> io::Result<()> {
             return Ok(());
         }
         let scout = scout.get_or_insert_with(|| Scout::of(file)).as_mut();
-        let wait = scout.map(|scout| scout.ask(range, mode));
-        match sleep_until(wait.as_ref().map(Asked::event), pause) {
+        let asked = scout.and_then(|scout| scout.ask(range, mode));
+        let longest = if asked.is_some() { LONGEST } else { LONGEST_UNTOLD };
+        match sleep_until(asked.as_ref().map(Asked::event), pause.min(longest)) {
             Woken::Alert => return Err(io::ErrorKind::Interrupted.into()),
             Woken::Event | Woken::Time => pause = (pause * 2).min(LONGEST),
         }
@@ -142,6 +150,8 @@ fn unlock_handle(handle: *mut std::ffi::c_void, range: Range) -> io::Result<()> 
 struct Scout {
     handle: OwnedHandle,
     event: OwnedHandle,
+    /// A request could not be taken back: the kernel does not know of it any more.
+    is_forgotten: bool,
 }
 
 /// A request of a scout's.
@@ -150,7 +160,6 @@ struct Asked<'a> {
     range: Range,
     /// On the heap, so that it can be left there: see `drop`.
     overlapped: ManuallyDrop<Box<OVERLAPPED>>,
-    is_open: bool,
 }
 
 impl Scout {
@@ -165,10 +174,14 @@ impl Scout {
         let own = |handle| unsafe { OwnedHandle::from_raw_handle(handle) };
         let handle = (handle != INVALID_HANDLE_VALUE).then(|| own(handle));
         let event = (!event.is_null()).then(|| own(event));
-        Some(Self { handle: handle?, event: event? })
+        Some(Self { handle: handle?, event: event?, is_forgotten: false })
     }
 
-    fn ask(&mut self, range: Range, mode: Mode) -> Asked<'_> {
+    /// Asks for the lock; `None` if nothing would tell of the answer.
+    fn ask(&mut self, range: Range, mode: Mode) -> Option<Asked<'_>> {
+        if self.is_forgotten {
+            return None;
+        }
         let mut overlapped = Box::new(range.overlapped());
         overlapped.hEvent = self.event.as_raw_handle();
         let (low, high) = range.length();
@@ -176,9 +189,13 @@ impl Scout {
         // SAFETY: the structure is on the heap and is freed only once the kernel is done with it.
         let granted =
             unsafe { LockFileEx(handle, mode.flags(), 0, low, high, &raw mut *overlapped) };
-        let is_open = granted != 0
+        let is_pending =
             || io::Error::last_os_error().raw_os_error() == Some(ERROR_IO_PENDING.cast_signed());
-        Asked { scout: self, range, overlapped: ManuallyDrop::new(overlapped), is_open }
+        (granted != 0 || is_pending()).then(|| Asked {
+            scout: self,
+            range,
+            overlapped: ManuallyDrop::new(overlapped),
+        })
     }
 }
 
@@ -192,25 +209,22 @@ impl Drop for Asked<'_> {
     /// Takes the request back. One that was granted meanwhile is let go.
     fn drop(&mut self) {
         let handle = self.scout.handle.as_raw_handle();
-        let mut is_over = true;
-        if self.is_open {
-            let overlapped = &raw mut **self.overlapped;
-            let mut bytes = 0;
-            // SAFETY: handle and structure are those of the request. What was cancelled is waited
-            // for; otherwise it is over already, or was never begun.
-            let is_granted = unsafe {
-                let cancelled = CancelIoEx(handle, overlapped);
-                GetOverlappedResult(handle, overlapped, &raw mut bytes, cancelled) != 0
-            };
-            if is_granted {
-                // Closing the handle, at the latest, lets it go as well.
-                drop(unlock_handle(handle, self.range));
-            } else {
-                let error = io::Error::last_os_error();
-                is_over = error.raw_os_error() != Some(ERROR_IO_INCOMPLETE);
-            }
+        let overlapped = &raw mut **self.overlapped;
+        let mut bytes = 0;
+        // SAFETY: handle and structure are those of the request. What was cancelled is waited
+        // for; otherwise it is over already, or forgotten.
+        let is_granted = unsafe {
+            let cancelled = CancelIoEx(handle, overlapped);
+            GetOverlappedResult(handle, overlapped, &raw mut bytes, cancelled) != 0
+        };
+        if is_granted {
+            // Closing the handle, at the latest, lets it go as well.
+            drop(unlock_handle(handle, self.range));
+        } else {
+            let error = io::Error::last_os_error();
+            self.scout.is_forgotten = error.raw_os_error() == Some(ERROR_IO_INCOMPLETE);
         }
-        if is_over {
+        if !self.scout.is_forgotten {
             // SAFETY: dropped once, here; the kernel is done with it.
             unsafe { ManuallyDrop::drop(&mut self.overlapped) };
         }
