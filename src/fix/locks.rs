@@ -64,7 +64,7 @@ pub fn clear(paths: &[PathBuf], policy: &Policy<'_>) -> Vec<Item> {
     }
     // Only now, so that no process is overlooked that could have written one of them.
     let mut machine = Machine::new();
-    let aged = aged(&known, policy);
+    let aged = aged(&known, &machine, policy);
     for one in &known {
         items.extend(deal(one, &mut machine, &aged, policy));
     }
@@ -106,7 +106,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Item {
 
 /// Returns those that are stale by the age that the user gave: unchanged at a second look, and
 /// open nowhere, as far as everybody can be seen.
-fn aged<'a>(known: &'a [Known], policy: &Policy<'_>) -> Vec<&'a Path> {
+fn aged<'a>(known: &'a [Known], machine: &Machine, policy: &Policy<'_>) -> Vec<&'a Path> {
     let is_old = |one: &&Known| {
         let assumed = policy.assumed.iter().find(|assumed| assumed.format.name == one.format.name);
         let old =
@@ -125,7 +125,7 @@ fn aged<'a>(known: &'a [Known], policy: &Policy<'_>) -> Vec<&'a Path> {
     let found = openers(&named);
     let is_open = |index: usize| found.openers.iter().any(|opener| opener.file == index);
     // Who is outside a container, or in WSL, is not seen, nor counted as unseen.
-    let all_seen = found.unseen == 0 && process::all_are_seen();
+    let all_seen = found.unseen == 0 && !machine.is_confined();
     let alone = old.iter().enumerate().filter(|(index, _)| all_seen && !is_open(*index));
     alone.map(|(_, one)| one.evidence.sighting.path.as_path()).collect()
 }

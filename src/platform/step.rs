@@ -24,8 +24,15 @@ pub fn without_exclusion() -> bool {
     false
 }
 
+/// Whether a test asked that every process be taken for visible, wherever it runs.
+#[cfg(not(feature = "test-hooks"))]
+#[inline(always)]
+pub fn sees_all() -> bool {
+    false
+}
+
 #[cfg(feature = "test-hooks")]
-pub use hooks::{fault, step, without_exclusion};
+pub use hooks::{fault, sees_all, step, without_exclusion};
 
 #[cfg(feature = "test-hooks")]
 mod hooks {
@@ -67,5 +74,10 @@ mod hooks {
     /// Whether `DBGUARD_TEST_NO_KERNEL_LOCK` is set.
     pub fn without_exclusion() -> bool {
         env::var_os("DBGUARD_TEST_NO_KERNEL_LOCK").is_some()
+    }
+
+    /// Whether `DBGUARD_TEST_SEES_ALL` is set.
+    pub fn sees_all() -> bool {
+        env::var_os("DBGUARD_TEST_SEES_ALL").is_some()
     }
 }

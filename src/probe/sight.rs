@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::platform::portrait::{namespace_pids, portrait};
+use crate::platform::step::sees_all;
 use crate::platform::{Access, Dir, Facts, FileId, Liveness, file_system, host, process};
 use crate::stale::{
     CONTENT_BYTES, Format, Here, Kind, MOST_ENTRIES, Neighbour, Presence, Sighting, Statement,
@@ -149,11 +150,16 @@ impl Machine {
             machine: host::machine_id(),
             boot: host::boot_id(),
             namespace: process::pid_namespace(),
-            confined: !process::all_are_seen(),
+            confined: !sees_all() && !process::all_are_seen(),
             shared: false,
         };
         let has_plain_clock = process::has_plain_clock();
         Self { here, elsewhere: inner.collect(), shared: HashMap::new(), has_plain_clock }
+    }
+
+    /// Whether one that is not found may live nevertheless, where it cannot be seen.
+    pub fn is_confined(&self) -> bool {
+        self.here.confined
     }
 
     /// Returns where we are, as far as it matters for this file.

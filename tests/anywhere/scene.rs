@@ -40,6 +40,7 @@ impl Scene {
                 command.env_remove(name);
             }
         }
+        command.env("DBGUARD_TEST_SEES_ALL", "1");
         command
     }
 

@@ -146,7 +146,7 @@ impl Scene {
         }
         command.env("PATH", std::env::var_os("PATH").unwrap_or("/usr/bin:/bin".into()));
         command.env("HOME", self.0.root.join("home")).env("LC_ALL", "C").env("USER", "ana");
-        command.env("DBGUARD", env!("CARGO_BIN_EXE_dbguard"));
+        command.env("DBGUARD", env!("CARGO_BIN_EXE_dbguard")).env("DBGUARD_TEST_SEES_ALL", "1");
         Run { scene: self.clone(), command, input: Input::Nothing, leads: Leads::Group }
     }
 

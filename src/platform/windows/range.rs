@@ -15,7 +15,8 @@ use std::ptr;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_IO_PENDING, ERROR_LOCK_VIOLATION, GENERIC_READ, INVALID_HANDLE_VALUE,
+    ERROR_IO_INCOMPLETE, ERROR_IO_PENDING, ERROR_LOCK_VIOLATION, GENERIC_READ,
+    INVALID_HANDLE_VALUE, STATUS_PENDING, STATUS_SUCCESS,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_OVERLAPPED, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx,
@@ -30,11 +31,10 @@ use super::wait::{Woken, sleep_until};
 /// The pause between two tries begins here and doubles.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Where it ends if the kernel tells when to try again. A grant that it does not tell of is met then.
+/// Where it ends if the kernel tells when to try again. What it failed to tell is found then.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Where it ends if only trying tells. Hundreds of waiters do it without keeping Wine's one server
-/// busy.
+/// Where it ends if only trying tells: hundreds may wait, and Wine has one server for all of them.
 const LONGEST_UNTOLD: Duration = Duration::from_millis(100);
 
 /// Which bytes.
@@ -101,18 +101,28 @@ pub(super) fn try_lock(file: &File, range: Range, mode: Mode) -> io::Result<bool
 
 /// Locks, and blocks until that is granted or the thread is woken.
 pub(super) fn lock(file: &File, range: Range, mode: Mode) -> io::Result<()> {
+    if try_lock(file, range, mode)? {
+        return Ok(());
+    }
+    let mut scout = Scout::of(file);
     let mut pause = SHORTEST;
-    let mut scout = None;
+    // Whoever is told and comes too late does not ask at once: of several that want the lock alone,
+    // each would give it to the next one's scout, and none would get it.
+    let mut is_told = false;
     loop {
+        let asked = scout.as_mut().filter(|_| !is_told).and_then(|scout| scout.ask(range, mode));
+        let longest = if asked.is_some() { LONGEST } else { LONGEST_UNTOLD };
+        let woken = sleep_until(asked.as_ref().map(Asked::event), pause.min(longest));
+        if !asked.is_none_or(Asked::take_back) {
+            scout = None;
+        }
+        match woken {
+            Woken::Alert => return Err(io::ErrorKind::Interrupted.into()),
+            Woken::Event => (is_told, pause) = (true, SHORTEST),
+            Woken::Time => (is_told, pause) = (false, (pause * 2).min(LONGEST)),
+        }
         if try_lock(file, range, mode)? {
             return Ok(());
-        }
-        let scout = scout.get_or_insert_with(|| Scout::of(file)).as_mut();
-        let asked = scout.and_then(|scout| scout.ask(range, mode));
-        let longest = if asked.is_some() { LONGEST } else { LONGEST_UNTOLD };
-        match sleep_until(asked.as_ref().map(Asked::event), pause.min(longest)) {
-            Woken::Alert => return Err(io::ErrorKind::Interrupted.into()),
-            Woken::Event | Woken::Time => pause = (pause * 2).min(LONGEST),
         }
     }
 }
@@ -150,15 +160,14 @@ fn unlock_handle(handle: *mut std::ffi::c_void, range: Range) -> io::Result<()> 
 struct Scout {
     handle: OwnedHandle,
     event: OwnedHandle,
-    /// A request could not be taken back: the kernel does not know of it any more.
-    is_forgotten: bool,
 }
 
-/// A request of a scout's.
+/// A request of a scout's, to be taken back.
+#[must_use]
 struct Asked<'a> {
     scout: &'a mut Scout,
     range: Range,
-    /// On the heap, so that it can be left there: see `drop`.
+    /// On the heap, so that it can be left there: see [`Asked::take_back`].
     overlapped: ManuallyDrop<Box<OVERLAPPED>>,
 }
 
@@ -174,28 +183,26 @@ impl Scout {
         let own = |handle| unsafe { OwnedHandle::from_raw_handle(handle) };
         let handle = (handle != INVALID_HANDLE_VALUE).then(|| own(handle));
         let event = (!event.is_null()).then(|| own(event));
-        Some(Self { handle: handle?, event: event?, is_forgotten: false })
+        Some(Self { handle: handle?, event: event? })
     }
 
-    /// Asks for the lock; `None` if nothing would tell of the answer.
+    /// Asks for the lock; `None` if that is refused.
     fn ask(&mut self, range: Range, mode: Mode) -> Option<Asked<'_>> {
-        if self.is_forgotten {
-            return None;
-        }
         let mut overlapped = Box::new(range.overlapped());
         overlapped.hEvent = self.event.as_raw_handle();
+        // What the kernel writes as well. Wine does not.
+        overlapped.Internal = STATUS_PENDING.cast_unsigned() as usize;
         let (low, high) = range.length();
         let handle = self.handle.as_raw_handle();
         // SAFETY: the structure is on the heap and is freed only once the kernel is done with it.
         let granted =
             unsafe { LockFileEx(handle, mode.flags(), 0, low, high, &raw mut *overlapped) };
-        let is_pending =
-            || io::Error::last_os_error().raw_os_error() == Some(ERROR_IO_PENDING.cast_signed());
-        (granted != 0 || is_pending()).then(|| Asked {
-            scout: self,
-            range,
-            overlapped: ManuallyDrop::new(overlapped),
-        })
+        if granted != 0 {
+            overlapped.Internal = STATUS_SUCCESS.cast_unsigned() as usize;
+        } else if io::Error::last_os_error().raw_os_error() != Some(IO_PENDING) {
+            return None;
+        }
+        Some(Asked { scout: self, range, overlapped: ManuallyDrop::new(overlapped) })
     }
 }
 
@@ -203,11 +210,10 @@ impl Asked<'_> {
     fn event(&self) -> &OwnedHandle {
         &self.scout.event
     }
-}
 
-impl Drop for Asked<'_> {
-    /// Takes the request back. One that was granted meanwhile is let go.
-    fn drop(&mut self) {
+    /// Takes the request back. One that was granted meanwhile is let go. `false` if the kernel
+    /// knows of none and has not answered it: it forgets them.
+    fn take_back(mut self) -> bool {
         let handle = self.scout.handle.as_raw_handle();
         let overlapped = &raw mut **self.overlapped;
         let mut bytes = 0;
@@ -220,16 +226,48 @@ impl Drop for Asked<'_> {
         if is_granted {
             // Closing the handle, at the latest, lets it go as well.
             drop(unlock_handle(handle, self.range));
-        } else {
-            let error = io::Error::last_os_error();
-            self.scout.is_forgotten = error.raw_os_error() == Some(ERROR_IO_INCOMPLETE);
+        } else if io::Error::last_os_error().raw_os_error() == Some(IO_INCOMPLETE) {
+            return false;
         }
-        if !self.scout.is_forgotten {
-            // SAFETY: dropped once, here; the kernel is done with it.
-            unsafe { ManuallyDrop::drop(&mut self.overlapped) };
-        }
+        // SAFETY: dropped once, here; the kernel is done with it.
+        unsafe { ManuallyDrop::drop(&mut self.overlapped) };
+        true
     }
 }
 
-/// What `GetOverlappedResult` says of a request that is not over: its structure stays where it is.
-const ERROR_IO_INCOMPLETE: i32 = windows_sys::Win32::Foundation::ERROR_IO_INCOMPLETE.cast_signed();
+/// What `LockFileEx` says of a request that is to be answered later.
+const IO_PENDING: i32 = ERROR_IO_PENDING.cast_signed();
+
+/// What `GetOverlappedResult` says of one that is not over: its structure stays where it is.
+const IO_INCOMPLETE: i32 = ERROR_IO_INCOMPLETE.cast_signed();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was asked in the background and taken back keeps nobody out, whether it had been
+    /// granted, was pending, or the kernel had forgotten it.
+    #[test]
+    fn a_request_that_is_taken_back_leaves_no_lock() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("lock");
+        let open =
+            || File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let (holder, other) = (open().expect("it opens"), open().expect("it opens"));
+        let mut scout = Scout::of(&other).expect("a second handle");
+        let exclusive = Mode::Exclusive;
+        let answers_later = std::env::var_os("DBGUARD_UNDER_WINE").is_none();
+        for is_held in [false, true] {
+            if is_held {
+                assert!(try_lock(&holder, Range::Whole, exclusive).expect("it is asked"));
+            }
+            let asked = scout.ask(Range::Whole, exclusive).expect("it is not refused");
+            assert_eq!(asked.take_back(), !is_held || answers_later, "held: {is_held}");
+            if is_held {
+                unlock(&holder, Range::Whole).expect("it is ours");
+            }
+            assert!(try_lock(&other, Range::Whole, exclusive).expect("it is asked"));
+            unlock(&other, Range::Whole).expect("it is ours");
+        }
+    }
+}
