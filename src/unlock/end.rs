@@ -241,32 +241,18 @@ impl Ending<'_> {
         self.last = Instant::now();
     }
 
-    /// Looks who has the lock now: twice, because a probe of others lasts for an instant, and not
-    /// before the next in line has woken up to take it.
+    /// Looks who has the lock now.
     fn outcome(
         &self,
         look: &mut dyn FnMut() -> Result<Standing, LockError>,
     ) -> Result<Outcome, LockError> {
-        let until = Instant::now() + GRACE;
-        let mut first = look()?;
-        while first.is_free() && first.waiters > 0 && Instant::now() < until {
-            std::thread::sleep(SHORTEST);
-            first = look()?;
-        }
-        let now = match first.is_free() {
-            true => Standing::default(),
-            false => {
-                std::thread::sleep(LONGEST);
-                look()?
-            }
-        };
-        let stays = |one: &&Holder| first.holders.iter().any(|before| before.is(one));
+        let now = settled(look)?;
         let mut outcome = Outcome::default();
         // Beside those who can be named they tell nothing new.
-        if now.holders.is_empty() && !first.is_free() {
-            outcome.obstacles.clone_from(&now.obstacles);
+        if now.holders.is_empty() {
+            outcome.obstacles = now.obstacles;
         }
-        for one in now.holders.iter().filter(stays).cloned() {
+        for one in now.holders {
             let mut meant = self.cases.iter().map(|case| &case.suspect.holder);
             let is_shown = meant.clone().any(|suspect| suspect.is(&one));
             match is_shown {
@@ -286,10 +272,55 @@ impl Ending<'_> {
     }
 }
 
+/// Looks until two looks agree, because a probe of others lasts for an instant, and not before the
+/// next in line has woken up to take the lock. Who takes turns too fast for that is told as found.
+fn settled(look: &mut dyn FnMut() -> Result<Standing, LockError>) -> Result<Standing, LockError> {
+    let until = Instant::now() + GRACE;
+    let mut before = look()?;
+    while !before.is_free() || before.waiters > 0 {
+        std::thread::sleep(if before.is_free() { SHORTEST } else { LONGEST });
+        let mut now = look()?;
+        let stays = |one: &Holder| before.holders.iter().any(|other| other.is(one));
+        let is_unnamed = |one: &Standing| !one.is_free() && one.holders.is_empty();
+        if now.holders.iter().any(stays) || is_unnamed(&before) && is_unnamed(&now) {
+            now.holders.retain(stays);
+            return Ok(now);
+        }
+        before = now;
+        if Instant::now() >= until {
+            break;
+        }
+    }
+    Ok(before)
+}
+
 impl Case<'_> {
     fn fate(&self, until: Instant) -> Fate {
         let left = until.saturating_duration_since(Instant::now());
         let has_ended = self.suspect.handle.wait(left).unwrap_or(false);
         Fate { holder: self.suspect.holder.clone(), sent: self.sent, has_ended }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Obstacle;
+    use super::*;
+
+    /// A probe of somebody's is met by the first look, and the next in line takes the lock later.
+    #[test]
+    fn the_next_in_line_is_waited_for_although_a_probe_was_met_first() {
+        let held = |waiters| Standing {
+            obstacles: vec![Obstacle::Unseen("lock".to_owned())],
+            waiters,
+            ..Standing::default()
+        };
+        let free = Standing { waiters: 1, ..Standing::default() };
+        let mut looks = [free.clone(), held(1), free.clone(), free, held(0), held(0)].into_iter();
+        let manner = Manner { resumes: false, kill_after: None, patience: None };
+        let mut look = || Ok(looks.next().expect("no look more than these"));
+        let outcome = end(&[], manner, &mut look, &mut |_| ()).expect("nothing fails");
+        assert!(!outcome.is_free());
+        assert_eq!(looks.len(), 0);
     }
 }
