@@ -109,6 +109,7 @@ pub(super) fn lock(file: &File, range: Range, mode: Mode) -> io::Result<()> {
     // Whoever is told and comes too late does not ask at once: of several that want the lock alone,
     // each would give it to the next one's scout, and none would get it.
     let mut is_told = false;
+    let mut pause_of_the_late = SHORTEST;
     loop {
         let asked = scout.as_mut().filter(|_| !is_told).and_then(|scout| scout.ask(range, mode));
         let longest = if asked.is_some() { LONGEST } else { LONGEST_UNTOLD };
@@ -118,7 +119,10 @@ pub(super) fn lock(file: &File, range: Range, mode: Mode) -> io::Result<()> {
         }
         match woken {
             Woken::Alert => return Err(io::ErrorKind::Interrupted.into()),
-            Woken::Event => (is_told, pause) = (true, SHORTEST),
+            Woken::Event => {
+                (is_told, pause) = (true, pause_of_the_late);
+                pause_of_the_late = (pause_of_the_late * 2).min(LONGEST_UNTOLD);
+            }
             Woken::Time => (is_told, pause) = (false, (pause * 2).min(LONGEST)),
         }
         if try_lock(file, range, mode)? {
