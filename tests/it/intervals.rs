@@ -51,9 +51,10 @@ impl fmt::Display for Interval {
     }
 }
 
-/// Returns one line of the log.
+/// Returns one line of the log. All of a resource are of one length: Wine writes two that are
+/// appended at once over each other, and no part of one must be left.
 pub fn line(id: &str, now: u64, resource: &str, mode: &str, key: &str) -> String {
-    format!("{id} {now} {resource} {mode} {key}\n")
+    format!("{id:<32} {now:020} {resource} {mode} {key}\n")
 }
 
 /// Reads a log; every line widens the interval of its id.
@@ -63,7 +64,7 @@ pub fn line(id: &str, now: u64, resource: &str, mode: &str, key: &str) -> String
 pub fn parse(log: &str) -> Vec<Interval> {
     let mut intervals = BTreeMap::<String, Interval>::new();
     for line in log.lines() {
-        let words: Vec<&str> = line.split(' ').collect();
+        let words: Vec<&str> = line.split_whitespace().collect();
         let [id, now, resource, mode, key] = words[..] else {
             panic!("bad line in the log: `{line}`");
         };

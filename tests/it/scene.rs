@@ -366,11 +366,16 @@ impl Run {
 }
 
 /// Spawns, also when the program has just been copied: a child that another thread is about to
-/// start may still have the copy open for writing ("text file busy").
+/// start may still have the copy open for writing ("text file busy"). One of some thousands of
+/// processes does not get started by Wine, which then calls that an internal error.
 fn spawn(command: &mut Command) -> io::Result<Child> {
+    const ERROR_INTERNAL_ERROR: i32 = 1359;
     let mut result = command.spawn();
     until("the program is not being written", || {
-        let busy = |error: &io::Error| error.kind() == io::ErrorKind::ExecutableFileBusy;
+        let busy = |error: &io::Error| {
+            error.kind() == io::ErrorKind::ExecutableFileBusy
+                || is_wine() && error.raw_os_error() == Some(ERROR_INTERNAL_ERROR)
+        };
         let again = result.as_ref().is_err_and(busy);
         if again {
             result = command.spawn();
