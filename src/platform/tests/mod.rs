@@ -63,12 +63,17 @@ impl Kept {
     /// Whether an emulator is at fault, and says so.
     #[expect(clippy::print_stdout, reason = "a part that is skipped says why")]
     fn is_lacking(self) -> bool {
-        let lacking = self.lacking.filter(|_| env::var_os("DBGUARD_UNDER_WINE").is_some());
+        let lacking = self.lacking.filter(|_| is_wine());
         if let Some(reason) = lacking {
             println!("skipped in part: under Wine {reason}");
         }
         lacking.is_some()
     }
+}
+
+/// Whether Wine plays Windows here; whoever starts the tests says so.
+pub fn is_wine() -> bool {
+    env::var_os("DBGUARD_UNDER_WINE").is_some()
 }
 
 /// What not every system promises.

@@ -248,6 +248,7 @@ const IO_INCOMPLETE: i32 = ERROR_IO_INCOMPLETE.cast_signed();
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::tests::is_wine;
 
     /// What was asked in the background and taken back keeps nobody out, whether it had been
     /// granted, was pending, or the kernel had forgotten it.
@@ -260,7 +261,7 @@ mod tests {
         let (holder, other) = (open().expect("it opens"), open().expect("it opens"));
         let mut scout = Scout::of(&other).expect("a second handle");
         let exclusive = Mode::Exclusive;
-        let answers_later = std::env::var_os("DBGUARD_UNDER_WINE").is_none();
+        let answers_later = !is_wine();
         for is_held in [false, true] {
             if is_held {
                 assert!(try_lock(&holder, Range::Whole, exclusive).expect("it is asked"));
