@@ -17,8 +17,8 @@ pub struct Lease {
     pub held: String,
     /// The process that keeps it.
     pub keeper: u32,
-    /// When that one started.
-    pub start: u64,
+    /// When that one started; nothing if its time was up before these tests looked.
+    pub start: Option<u64>,
 }
 
 impl Lease {
@@ -35,7 +35,7 @@ impl Lease {
             token: text("token"),
             held: text("held"),
             keeper,
-            start: start_of(keeper).expect("it lives"),
+            start: start_of(keeper),
         }
     }
 
@@ -49,22 +49,25 @@ impl Lease {
         self.scene.dbguard(["release", "a.db", "--token", &self.token])
     }
 
+    /// Whether the keeper still runs, and not another process with its number.
+    fn keeper_lives(&self) -> bool {
+        self.start.is_some() && start_of(self.keeper) == self.start
+    }
+
     /// Sends a signal to the keeper.
     pub fn signal(&self, signal: Signal) {
-        assert!(signal_while(self.keeper, || start_of(self.keeper) == Some(self.start), signal));
+        assert!(signal_while(self.keeper, || self.keeper_lives(), signal));
     }
 
     /// Waits until the keeper has ended.
     pub fn until_ended(&self) {
-        until("the keeper ends", || {
-            !lives(self.keeper) || start_of(self.keeper) != Some(self.start)
-        });
+        until("the keeper ends", || !lives(self.keeper) || !self.keeper_lives());
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        signal_while(self.keeper, || start_of(self.keeper) == Some(self.start), Signal::KILL);
+        signal_while(self.keeper, || self.keeper_lives(), Signal::KILL);
     }
 }
 
