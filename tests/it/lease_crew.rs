@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::process::{lives, signal_while, until};
+use crate::process::{lives_since, signal_while, until};
 use crate::scene::{Run, Scene};
 use crate::system::Signal;
 pub use crate::system::start_of;
@@ -49,25 +49,20 @@ impl Lease {
         self.scene.dbguard(["release", "a.db", "--token", &self.token])
     }
 
-    /// Whether the keeper still runs, and not another process with its number.
-    fn keeper_lives(&self) -> bool {
-        self.start.is_some() && start_of(self.keeper) == self.start
-    }
-
     /// Sends a signal to the keeper.
     pub fn signal(&self, signal: Signal) {
-        assert!(signal_while(self.keeper, || self.keeper_lives(), signal));
+        assert!(signal_while(self.keeper, || lives_since(self.keeper, self.start), signal));
     }
 
     /// Waits until the keeper has ended.
     pub fn until_ended(&self) {
-        until("the keeper ends", || !lives(self.keeper) || !self.keeper_lives());
+        until("the keeper ends", || !lives_since(self.keeper, self.start));
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        signal_while(self.keeper, || self.keeper_lives(), Signal::KILL);
+        signal_while(self.keeper, || lives_since(self.keeper, self.start), Signal::KILL);
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use serde_json::Value;
 
 use crate::lease_crew::{Lease, start_of, try_lock};
-use crate::process::{Process, handle_while, lives, process_state, signal_while, until};
+use crate::process::{Process, handle_while, lives_since, process_state, signal_while, until};
 use crate::scene::{Scene, have_hooks};
 use crate::system::{Signal, children};
 
@@ -151,9 +151,9 @@ fn a_lock_that_nobody_was_told_of_is_given_back() {
     acquire.kill();
     acquire.wait();
     try_lock(&scene).run().expect(75);
-    let start = start_of(keeper).expect("it is stopped");
-    assert!(signal_while(keeper, || start_of(keeper) == Some(start), Signal::CONT));
-    until("it has ended", || start_of(keeper) != Some(start) || !lives(keeper));
+    let start = start_of(keeper);
+    assert!(signal_while(keeper, || lives_since(keeper, start), Signal::CONT));
+    until("it has ended", || !lives_since(keeper, start));
     scene.assert_free("a.db");
 }
 

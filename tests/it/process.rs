@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::scene::Scene;
 pub use crate::system::process_state;
-use crate::system::{self, Handle, Signal};
+use crate::system::{self, Handle, Signal, start_of};
 
 /// How long anything may take before a test gives up on it; nothing passes by waiting this long.
 pub const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 240 } else { 60 });
@@ -43,6 +43,12 @@ pub fn until(what: &str, condition: impl FnMut() -> bool) {
 /// Tells whether a process runs, that is, neither is gone nor a zombie.
 pub fn lives(pid: u32) -> bool {
     !matches!(process_state(pid), None | Some('Z' | 'X'))
+}
+
+/// Tells whether a process runs that started then, and not a later one with its number; see
+/// [`start_of`].
+pub fn lives_since(pid: u32, start: Option<u64>) -> bool {
+    start.is_some() && start_of(pid) == start && lives(pid)
 }
 
 /// Sends a signal to a process that is not our child, if it is still the one that is meant.

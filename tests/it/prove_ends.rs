@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use crate::process::{Process, lives, until};
+use crate::process::{Process, lives_since, until};
 use crate::prove::{SCRATCH, app, prove, scratch};
 use crate::scene::{Scene, names};
+use crate::system::start_of;
 #[cfg(target_os = "linux")]
 use {
     crate::prove::{assert_clear, tables},
@@ -140,9 +141,12 @@ fn killed_it_leaves_its_directory_and_no_process() {
     let before = names(&scene.path(""));
     let process = counting(&scene, &["app.db"], || scratch_database(&scene));
     let workers = crate::system::children(process.pid());
+    let workers: Vec<_> = workers.into_iter().map(|pid| (pid, start_of(pid))).collect();
     assert!(!workers.is_empty(), "{}", scene.describe());
     process.kill();
-    until("the last operations have ended", || !workers.iter().any(|pid| lives(*pid)));
+    until("the last operations have ended", || {
+        !workers.iter().any(|one| lives_since(one.0, one.1))
+    });
     #[cfg(target_os = "linux")]
     until("all that they started has ended", || processes_of(&scene).is_empty());
     let left = scratch(&scene.path(""));

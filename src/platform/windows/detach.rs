@@ -25,17 +25,15 @@ use windows_sys::Win32::System::Console::{
 };
 use windows_sys::Win32::System::Threading::{
     CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CREATE_UNICODE_ENVIRONMENT,
-    CreateProcessW, DETACHED_PROCESS, DeleteProcThreadAttributeList, EXTENDED_STARTUPINFO_PRESENT,
-    GetExitCodeProcess, InitializeProcThreadAttributeList, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
-    PROCESS_INFORMATION, STARTF_USESTDHANDLES, STARTUPINFOEXW, STARTUPINFOW,
-    UpdateProcThreadAttribute,
+    CreateProcessW, DETACHED_PROCESS, EXTENDED_STARTUPINFO_PRESENT, GetExitCodeProcess,
+    PROCESS_INFORMATION, STARTF_USESTDHANDLES, STARTUPINFOW,
 };
 
 use super::handles::NOWHERE;
-use super::nt::size_of_u32;
 use super::signals::{
     self, Arrival, Origin as Sender, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, Watch,
 };
+use super::start_attribute::StartAttribute;
 use super::wait::wait_for;
 use super::{programs, spawn};
 
@@ -304,18 +302,14 @@ fn create_once(
     let errors = if has_errors { errors } else { nothing.as_raw_handle() };
     let lent = [input.as_raw_handle(), output.as_raw_handle(), errors];
     lent.iter().try_for_each(|handle| spawn::inheritable(*handle, true))?;
-    let list = Heirlooms::new(&lent)?;
-    let start = STARTUPINFOEXW {
-        StartupInfo: STARTUPINFOW {
-            cb: size_of_u32::<STARTUPINFOEXW>(),
-            dwFlags: STARTF_USESTDHANDLES,
-            hStdInput: lent[0],
-            hStdOutput: lent[1],
-            hStdError: lent[2],
-            ..Default::default()
-        },
-        lpAttributeList: list.list.as_ptr().cast_mut().cast(),
-    };
+    let heirlooms = StartAttribute::heirlooms(&lent)?;
+    let start = heirlooms.with(STARTUPINFOW {
+        dwFlags: STARTF_USESTDHANDLES,
+        hStdInput: lent[0],
+        hStdOutput: lent[1],
+        hStdError: lent[2],
+        ..Default::default()
+    });
     // SAFETY: no memory is involved.
     let has_console = unsafe { GetConsoleCP() } != 0;
     // Without one of ours, a console would be made for it, window and all.
@@ -348,47 +342,4 @@ fn create_once(
     let own = |handle| unsafe { OwnedHandle::from_raw_handle(handle) };
     drop(own(made.hThread));
     Ok(own(made.hProcess))
-}
-
-/// All that a process inherits, whatever else of ours could be inherited.
-struct Heirlooms<'a> {
-    /// The system's own structure, in words.
-    list: Vec<usize>,
-    /// It refers to these.
-    _handles: &'a [HANDLE; 3],
-}
-
-impl<'a> Heirlooms<'a> {
-    fn new(handles: &'a [HANDLE; 3]) -> io::Result<Self> {
-        let mut length = 0;
-        // SAFETY: asks how much room one property needs.
-        unsafe { InitializeProcThreadAttributeList(ptr::null_mut(), 1, 0, &raw mut length) };
-        let mut list = vec![0_usize; length.div_ceil(size_of::<usize>())];
-        let place = list.as_mut_ptr().cast();
-        // SAFETY: the list has as much room as was asked for, and keeps its place.
-        if unsafe { InitializeProcThreadAttributeList(place, 1, 0, &raw mut length) } == 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let made = Self { list, _handles: handles };
-        // SAFETY: the list was made above; the handles outlive it.
-        let set = unsafe {
-            UpdateProcThreadAttribute(
-                place,
-                0,
-                PROC_THREAD_ATTRIBUTE_HANDLE_LIST as usize,
-                handles.as_ptr().cast(),
-                size_of_val(handles),
-                ptr::null_mut(),
-                ptr::null(),
-            )
-        };
-        if set == 0 { Err(io::Error::last_os_error()) } else { Ok(made) }
-    }
-}
-
-impl Drop for Heirlooms<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the list was made, and is used no more.
-        unsafe { DeleteProcThreadAttributeList(self.list.as_mut_ptr().cast()) };
-    }
 }

@@ -13,7 +13,7 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use windows_sys::Win32::Foundation::ERROR_ALREADY_EXISTS;
+use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, HANDLE};
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
     JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
@@ -45,15 +45,21 @@ pub(super) struct Job(OwnedHandle);
 impl Job {
     /// Makes one that ends with this process, and makes it the current one.
     pub(super) fn start() -> io::Result<Arc<Self>> {
+        let job = Arc::new(Self::new()?);
+        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&job));
+        Ok(job)
+    }
+
+    /// Makes one whose processes end when its last handle is closed.
+    pub(super) fn new() -> io::Result<Self> {
         // SAFETY: no pointers are handed over.
         let handle = unsafe { CreateJobObjectW(ptr::null(), ptr::null()) };
         if handle.is_null() {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the call succeeded, so the handle is open and ours.
-        let job = Arc::new(Self(unsafe { OwnedHandle::from_raw_handle(handle) }));
+        let job = Self(unsafe { OwnedHandle::from_raw_handle(handle) });
         job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
-        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&job));
         Ok(job)
     }
 
@@ -72,12 +78,9 @@ impl Job {
         if set == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Puts a process into it, and with it everything that will be started by that one.
-    pub(super) fn admit(&self, process: &OwnedHandle) -> io::Result<()> {
-        // SAFETY: both handles are open.
-        let done =
-            unsafe { AssignProcessToJobObject(self.0.as_raw_handle(), process.as_raw_handle()) };
-        if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    /// Returns what a process is started in it by, and with it everything that one starts.
+    pub(super) fn handle(&self) -> HANDLE {
+        self.0.as_raw_handle()
     }
 
     /// What is left in it lives on when this process ends.

@@ -32,6 +32,7 @@ pub mod signals;
 mod snapshot;
 pub mod sniff;
 pub mod spawn;
+mod start_attribute;
 pub mod steps;
 pub mod trial;
 mod users;

@@ -1,7 +1,7 @@
 //! Starting a command, waiting for it.
 //!
-//! The command is started suspended, put into a job object, and only then let run: whatever it
-//! starts is in the job too, and ends with dbguard if that is killed.
+//! The command is in a job object from its first moment: whatever it starts is in the job too, and
+//! all of it ends with dbguard if that is killed, at whatever instant.
 
 use std::ffi::OsString;
 use std::io;
@@ -13,19 +13,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation};
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, ERROR_NOT_SUPPORTED, HANDLE, HANDLE_FLAG_INHERIT,
+    SetHandleInformation,
+};
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
 };
 use windows_sys::Win32::System::Threading::{
-    CREATE_SUSPENDED, CREATE_UNICODE_ENVIRONMENT, CreateProcessW, GetExitCodeProcess,
-    PROCESS_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE,
-    ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOW,
+    CREATE_SUSPENDED, CREATE_UNICODE_ENVIRONMENT, CreateProcessW, EXTENDED_STARTUPINFO_PRESENT,
+    GetExitCodeProcess, PROCESS_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION,
+    PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOEXW,
+    STARTUPINFOW,
 };
 
 use super::job::{self, Job};
 use super::nt::size_of_u32;
 use super::signals::{SignalMask, child_ended};
+use super::start_attribute::StartAttribute;
 use super::wait::wait_for;
 use super::{process, programs};
 
@@ -78,10 +83,15 @@ impl Child {
     /// # Errors
     /// It cannot be started; or it is a batch file, and an argument cannot be handed to those.
     pub fn spawn(launch: &Launch<'_>) -> io::Result<Self> {
-        let (process, main_thread, pid) = create(launch)?;
-        // Without a job, as where an older system allows only one, the command would outlive a
-        // dbguard that is killed; whoever is next then waits for it (its claim names it).
-        let job = Job::start().ok().filter(|job| job.admit(&process).is_ok());
+        let mut job = Job::start().ok();
+        let mut made = create(launch, job.as_deref());
+        if job.is_some() && made.as_ref().is_err_and(is_no_job_allowed) {
+            // Without a job the command outlives a dbguard that is killed; whoever is next then
+            // waits for it (its claim names it).
+            job = None;
+            made = create(launch, None);
+        }
+        let (process, main_thread, pid) = made?;
         let child = Self { pid, process: Arc::new(process), job };
         let resumed = child.tell_of_its_end().and_then(|()| {
             // SAFETY: the handle is open.
@@ -183,12 +193,21 @@ pub fn become_command(_launch: &Launch<'_>) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "a process cannot become another one on Windows")
 }
 
-/// Creates the process, suspended, and returns it, its main thread and its number.
-fn create(launch: &Launch<'_>) -> io::Result<(OwnedHandle, OwnedHandle, u32)> {
+/// Tells whether a process may not be started in a job of ours, as where that cannot lie in the one
+/// that we are in; or, by the same code, not at all.
+fn is_no_job_allowed(error: &io::Error) -> bool {
+    let codes = [ERROR_ACCESS_DENIED, ERROR_NOT_SUPPORTED, ERROR_INVALID_PARAMETER];
+    codes.iter().any(|code| error.raw_os_error() == Some(code.cast_signed()))
+}
+
+/// Creates the process in this job, suspended, and returns it, its main thread and its number.
+fn create(launch: &Launch<'_>, job: Option<&Job>) -> io::Result<(OwnedHandle, OwnedHandle, u32)> {
     let mut line = programs::command_line(launch.program, launch.arguments)?;
     let environment = environment(launch.environment)?;
     let _lending = LENDING.lock().unwrap_or_else(PoisonError::into_inner);
     let streams = Streams::of(launch)?;
+    let jobs = job.map(|job| [job.handle()]);
+    let attribute = jobs.as_ref().map(|jobs| StartAttribute::jobs(jobs)).transpose()?;
     let start = STARTUPINFOW {
         cb: size_of_u32::<STARTUPINFOW>(),
         dwFlags: STARTF_USESTDHANDLES,
@@ -197,13 +216,16 @@ fn create(launch: &Launch<'_>) -> io::Result<(OwnedHandle, OwnedHandle, u32)> {
         hStdError: streams.handles[2],
         ..Default::default()
     };
+    let none = STARTUPINFOEXW { StartupInfo: start, ..Default::default() };
+    let start = attribute.as_ref().map_or(none, |attribute| attribute.with(start));
+    let extended = if attribute.is_some() { EXTENDED_STARTUPINFO_PRESENT } else { 0 };
     let file = match programs::is_batch(launch.program) {
         true => wide(&programs::interpreter()?),
         false => wide(launch.program),
     };
     let mut made = PROCESS_INFORMATION::default();
-    // SAFETY: the strings end with 0 and outlive the call, as do both structures; the command line
-    // may be written to.
+    // SAFETY: the strings end with 0 and outlive the call, as do the structures and the attribute;
+    // the command line may be written to.
     let created = unsafe {
         CreateProcessW(
             file.as_ptr(),
@@ -211,10 +233,10 @@ fn create(launch: &Launch<'_>) -> io::Result<(OwnedHandle, OwnedHandle, u32)> {
             ptr::null(),
             ptr::null(),
             1,
-            CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT,
+            CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT | extended,
             environment.as_ptr().cast(),
             ptr::null(),
-            &raw const start,
+            &raw const start.StartupInfo,
             &raw mut made,
         )
     };
@@ -315,4 +337,32 @@ pub(super) fn environment(changes: &[(&str, Option<OsString>)]) -> io::Result<Ve
 
 pub(super) fn wide(path: &Path) -> Vec<u16> {
     path.as_os_str().encode_wide().chain([0]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Killed between the two calls, dbguard would leave a command that is suspended for good.
+    #[test]
+    fn a_command_is_in_its_job_before_it_is_let_run() {
+        let program = std::env::current_exe().expect("it runs");
+        let arguments = [program.clone().into_os_string(), OsString::from("--list")];
+        let launch = Launch {
+            program: &program,
+            arguments: &arguments,
+            environment: &[],
+            input: None,
+            output: None,
+            errors: None,
+            inherit: &[],
+            mask: SignalMask::current(),
+        };
+        let job = Job::new().expect("it is made");
+        let (process, _main_thread, _) = create(&launch, Some(&job)).expect("it is started");
+        assert_eq!(job.count().expect("it is told"), 1);
+        drop(job);
+        let ended = wait_for(&process, Some(Duration::from_secs(60)));
+        assert!(ended.expect("it is told"), "it ends with its job");
+    }
 }
