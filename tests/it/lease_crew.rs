@@ -30,13 +30,9 @@ impl Lease {
         let text = |name: &str| document[name].as_str().expect("a text").to_owned();
         let keeper = document["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
         let keeper = keeper.expect("a process");
-        Self {
-            scene: scene.clone(),
-            token: text("token"),
-            held: text("held"),
-            keeper,
-            start: start_of(keeper),
-        }
+        let start = start_of(keeper);
+        assert!(start.is_some() || words.contains(&"--ttl"), "it keeps the lock");
+        Self { scene: scene.clone(), token: text("token"), held: text("held"), keeper, start }
     }
 
     /// Prepares a call that joins the lock.

@@ -48,7 +48,7 @@ pub fn lives(pid: u32) -> bool {
 /// Tells whether a process runs that started then, and not a later one with its number; see
 /// [`start_of`].
 pub fn lives_since(pid: u32, start: Option<u64>) -> bool {
-    start.is_some() && start_of(pid) == start && lives(pid)
+    start.is_some() && start_of(pid) == start
 }
 
 /// Sends a signal to a process that is not our child, if it is still the one that is meant.

@@ -13,6 +13,8 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(test)]
+use windows_sys::Win32::Foundation::DuplicateHandle;
 use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, HANDLE};
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
@@ -81,6 +83,30 @@ impl Job {
     /// Returns what a process is started in it by, and with it everything that one starts.
     pub(super) fn handle(&self) -> HANDLE {
         self.0.as_raw_handle()
+    }
+
+    /// Puts a process into it that runs already, and with it everything that one will start.
+    pub(super) fn admit(&self, process: &OwnedHandle) -> io::Result<()> {
+        // SAFETY: both handles are open.
+        match unsafe { AssignProcessToJobObject(self.handle(), process.as_raw_handle()) } {
+            0 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives up the right to put processes into it.
+    #[cfg(test)]
+    pub(super) fn only_to_ask(self) -> Self {
+        let mut handle = ptr::null_mut();
+        // SAFETY: the handle is open; both pseudo handles stand for this process; the new one is
+        // written to a place of ours.
+        let made = unsafe {
+            let this = GetCurrentProcess();
+            DuplicateHandle(this, self.handle(), this, &raw mut handle, JOB_OBJECT_QUERY, 0, 0)
+        };
+        assert!(made != 0, "{}", io::Error::last_os_error());
+        // SAFETY: the call succeeded, so the handle is open and ours.
+        Self(unsafe { OwnedHandle::from_raw_handle(handle) })
     }
 
     /// What is left in it lives on when this process ends.

@@ -1,7 +1,8 @@
 //! Starting a command, waiting for it.
 //!
-//! The command is in a job object from its first moment: whatever it starts is in the job too, and
-//! all of it ends with dbguard if that is killed, at whatever instant.
+//! The command is in a job object from its first moment, before it is let run: whatever it starts is
+//! in the job too, and all of it ends with dbguard if that is killed. A program that Windows puts
+//! into a job only later is suspended until it is in it.
 
 use std::ffi::OsString;
 use std::io;
@@ -13,10 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, ERROR_NOT_SUPPORTED, HANDLE, HANDLE_FLAG_INHERIT,
-    SetHandleInformation,
-};
+use windows_sys::Win32::Foundation::{HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation};
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
 };
@@ -83,14 +81,18 @@ impl Child {
     /// # Errors
     /// It cannot be started; or it is a batch file, and an argument cannot be handed to those.
     pub fn spawn(launch: &Launch<'_>) -> io::Result<Self> {
-        let mut job = Job::start().ok();
-        let mut made = create(launch, job.as_deref());
-        if job.is_some() && made.as_ref().is_err_and(is_no_job_allowed) {
-            // Without a job the command outlives a dbguard that is killed; whoever is next then
-            // waits for it (its claim names it).
-            job = None;
-            made = create(launch, None);
-        }
+        Self::spawn_in(launch, Job::start().ok())
+    }
+
+    fn spawn_in(launch: &Launch<'_>, mut job: Option<Arc<Job>>) -> io::Result<Self> {
+        let made = create(launch, job.as_deref()).or_else(|_| {
+            // Some programs are refused a job at their creation, as those of packages, which have
+            // one of their own already. Without any job the command outlives a dbguard that is
+            // killed; whoever is next then waits for it (its claim names it).
+            let made = create(launch, None)?;
+            job = job.take().filter(|job| job.admit(&made.0).is_ok());
+            Ok::<_, io::Error>(made)
+        });
         let (process, main_thread, pid) = made?;
         let child = Self { pid, process: Arc::new(process), job };
         let resumed = child.tell_of_its_end().and_then(|()| {
@@ -191,13 +193,6 @@ pub fn try_reap_any() -> io::Result<bool> {
 /// Windows cannot: a process cannot hand on its number, nor a lock.
 pub fn become_command(_launch: &Launch<'_>) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "a process cannot become another one on Windows")
-}
-
-/// Tells whether a process may not be started in a job of ours, as where that cannot lie in the one
-/// that we are in; or, by the same code, not at all.
-fn is_no_job_allowed(error: &io::Error) -> bool {
-    let codes = [ERROR_ACCESS_DENIED, ERROR_NOT_SUPPORTED, ERROR_INVALID_PARAMETER];
-    codes.iter().any(|code| error.raw_os_error() == Some(code.cast_signed()))
 }
 
 /// Creates the process in this job, suspended, and returns it, its main thread and its number.
@@ -343,12 +338,11 @@ pub(super) fn wide(path: &Path) -> Vec<u16> {
 mod tests {
     use super::*;
 
-    /// Killed between the two calls, dbguard would leave a command that is suspended for good.
-    #[test]
-    fn a_command_is_in_its_job_before_it_is_let_run() {
+    /// Does something with what starts this program, which then names its tests.
+    fn launched<T>(act: impl FnOnce(&Launch<'_>) -> T) -> T {
         let program = std::env::current_exe().expect("it runs");
         let arguments = [program.clone().into_os_string(), OsString::from("--list")];
-        let launch = Launch {
+        act(&Launch {
             program: &program,
             arguments: &arguments,
             environment: &[],
@@ -357,12 +351,27 @@ mod tests {
             errors: None,
             inherit: &[],
             mask: SignalMask::current(),
-        };
+        })
+    }
+
+    /// Killed between the two calls, dbguard would leave a command that is suspended for good.
+    #[test]
+    fn a_command_is_in_its_job_before_it_is_let_run() {
         let job = Job::new().expect("it is made");
-        let (process, _main_thread, _) = create(&launch, Some(&job)).expect("it is started");
+        let made = launched(|launch| create(launch, Some(&job)));
+        let (process, _main_thread, _) = made.expect("it is started");
         assert_eq!(job.count().expect("it is told"), 1);
         drop(job);
         let ended = wait_for(&process, Some(Duration::from_secs(60)));
         assert!(ended.expect("it is told"), "it ends with its job");
+    }
+
+    #[test]
+    fn a_command_that_may_not_be_in_a_job_runs_without() {
+        let job = Arc::new(Job::new().expect("it is made").only_to_ask());
+        assert!(launched(|launch| create(launch, Some(&job))).is_err(), "it may not be joined");
+        let child = launched(|launch| Child::spawn_in(launch, Some(job))).expect("it starts");
+        assert!(child.job.is_none());
+        assert_eq!(child.wait().expect("it is ours"), Change::Exited(0));
     }
 }

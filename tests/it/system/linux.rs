@@ -69,10 +69,12 @@ pub fn process_state(pid: u32) -> Option<char> {
     line.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Returns when a process started, in a unit of the system's; `None` if there is none.
+/// Returns when a process started, in a unit of the system's; `None` if there is none that lives.
 pub fn start_of(pid: u32) -> Option<u64> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    line.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+    let (_, about) = line.rsplit_once(") ")?;
+    let is_dead = about.starts_with(['Z', 'X']);
+    about.split(' ').nth(19).filter(|_| !is_dead)?.parse().ok()
 }
 
 /// Returns whom a process has started.

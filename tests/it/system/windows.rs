@@ -182,7 +182,7 @@ pub fn is_of(pid: u32, child: u32) -> bool {
     family(child).contains(&pid)
 }
 
-/// Returns when a process started, in a unit of the system's; `None` if there is none.
+/// Returns when a process started, in a unit of the system's; `None` if there is none that lives.
 pub fn start_of(pid: u32) -> Option<u64> {
     let process = Handle::open(pid)?;
     let mut times = [FILETIME::default(); 4];
