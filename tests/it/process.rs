@@ -42,7 +42,7 @@ pub fn until(what: &str, condition: impl FnMut() -> bool) {
 
 /// Tells whether a process runs, that is, neither is gone nor a zombie.
 pub fn lives(pid: u32) -> bool {
-    !matches!(process_state(pid), None | Some('Z' | 'X'))
+    start_of(pid).is_some()
 }
 
 /// Tells whether a process runs that started then, and not a later one with its number; see

@@ -8,7 +8,7 @@ mod handles;
 mod locks;
 mod meanings;
 mod others;
-mod parts;
+pub mod parts;
 mod processes;
 mod signals;
 mod spawning;

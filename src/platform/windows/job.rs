@@ -85,7 +85,7 @@ impl Job {
         self.0.as_raw_handle()
     }
 
-    /// Puts a process into it that runs already, and with it everything that one will start.
+    /// Puts a process into it that is there already, and with it everything that one will start.
     pub(super) fn admit(&self, process: &OwnedHandle) -> io::Result<()> {
         // SAFETY: both handles are open.
         match unsafe { AssignProcessToJobObject(self.handle(), process.as_raw_handle()) } {

@@ -337,28 +337,14 @@ pub(super) fn wide(path: &Path) -> Vec<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Does something with what starts this program, which then names its tests.
-    fn launched<T>(act: impl FnOnce(&Launch<'_>) -> T) -> T {
-        let program = std::env::current_exe().expect("it runs");
-        let arguments = [program.clone().into_os_string(), OsString::from("--list")];
-        act(&Launch {
-            program: &program,
-            arguments: &arguments,
-            environment: &[],
-            input: None,
-            output: None,
-            errors: None,
-            inherit: &[],
-            mask: SignalMask::current(),
-        })
-    }
+    use crate::platform::tests::parts::{bare, words};
+    use crate::platform::{NOWHERE, lend, open_to_append};
 
     /// Killed between the two calls, dbguard would leave a command that is suspended for good.
     #[test]
     fn a_command_is_in_its_job_before_it_is_let_run() {
         let job = Job::new().expect("it is made");
-        let made = launched(|launch| create(launch, Some(&job)));
+        let made = create(&bare(&words()), Some(&job));
         let (process, _main_thread, _) = made.expect("it is started");
         assert_eq!(job.count().expect("it is told"), 1);
         drop(job);
@@ -368,9 +354,12 @@ mod tests {
 
     #[test]
     fn a_command_that_may_not_be_in_a_job_runs_without() {
-        let job = Arc::new(Job::new().expect("it is made").only_to_ask());
-        assert!(launched(|launch| create(launch, Some(&job))).is_err(), "it may not be joined");
-        let child = launched(|launch| Child::spawn_in(launch, Some(job))).expect("it starts");
+        let (words, job) = (words(), Job::new().expect("it is made").only_to_ask());
+        // What the harness says is nobody's business.
+        let nowhere = open_to_append(Path::new(NOWHERE)).expect("it is there");
+        let launch = Launch { output: Some(lend(&nowhere)), ..bare(&words) };
+        assert!(create(&launch, Some(&job)).is_err(), "it may not be joined");
+        let child = Child::spawn_in(&launch, Some(Arc::new(job))).expect("it starts");
         assert!(child.job.is_none());
         assert_eq!(child.wait().expect("it is ours"), Change::Exited(0));
     }

@@ -65,16 +65,19 @@ impl Handle {
 
 /// Returns the state letter of a process: `R`, `S`, `T`, `Z`, ..; nothing if it is gone.
 pub fn process_state(pid: u32) -> Option<char> {
-    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    line.rsplit_once(") ")?.1.chars().next()
+    stat(pid)?.chars().next()
 }
 
 /// Returns when a process started, in a unit of the system's; `None` if there is none that lives.
 pub fn start_of(pid: u32) -> Option<u64> {
+    let stat = stat(pid).filter(|stat| !stat.starts_with(['Z', 'X']))?;
+    stat.split(' ').nth(19)?.parse().ok()
+}
+
+/// Returns what `/proc` tells of a process, from its state on: what is before it may hold anything.
+fn stat(pid: u32) -> Option<String> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, about) = line.rsplit_once(") ")?;
-    let is_dead = about.starts_with(['Z', 'X']);
-    about.split(' ').nth(19).filter(|_| !is_dead)?.parse().ok()
+    Some(line.rsplit_once(") ")?.1.to_owned())
 }
 
 /// Returns whom a process has started.
